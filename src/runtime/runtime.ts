@@ -1,4 +1,7 @@
 import type { HostArray, TensorType } from "../graph/dtype.js";
+import type { Program } from "../onnx/program.js";
+
+export type { Program };
 
 /** A tensor in the memory of the device that runs programs. It is allocated once and reused; programs write into it. */
 export interface DeviceTensor {
@@ -10,14 +13,6 @@ export interface DeviceTensor {
   /** Frees the memory; using the tensor afterwards is an error. */
   dispose(): void;
 }
-
-/** A serialised ONNX model and the static types of its inputs and outputs, by name. */
-export type Program = {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-  readonly inputs: Readonly<Record<string, TensorType>>;
-  readonly outputs: Readonly<Record<string, TensorType>>;
-};
 
 /** A compiled program. Every input and output is bound to a tensor made by the same runtime. */
 export interface Executable {

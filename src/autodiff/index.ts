@@ -1,0 +1,3 @@
+export { stopGradient } from "../ops/index.js";
+export { jvp, pushforward } from "./jvp.js";
+export { grad, gradients, pullback, vjp } from "./vjp.js";

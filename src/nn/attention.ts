@@ -1,0 +1,23 @@
+import type { Tensor } from "../graph/tensor.js";
+import { matmul, softmax, split } from "../ops/index.js";
+import { linear } from "./linear.js";
+import type { Scope } from "./scope.js";
+
+/**
+ * Multi-head self-attention: softmax(q kᵀ / √d) v for every head.   x [B L D] → y [B L D]
+ * One product makes q, k and v (`qkv`), another mixes the heads (`proj`), as in timm's Attention.
+ */
+export const selfAttention = (scope: Scope, x: Tensor<"B L D">, heads: number): Tensor<"B L D"> =>
+  scope.build(() => {
+    const [batch, length, width] = x.shape as [number, number, number];
+    const size = width / heads;
+    const qkv = linear(scope.at("qkv"), x, 3 * width)
+      .reshape([batch, length, 3, heads, size])
+      .transpose([2, 0, 3, 1, 4]); // [3 B H L d]
+    const [q, k, v] = split(qkv, { axis: 0, sizes: [1, 1, 1] }).map((part) =>
+      part.reshape([batch, heads, length, size]),
+    );
+    const weights = softmax(matmul(q!, k!, { transposeB: true, alpha: size ** -0.5 }));
+    const mixed = matmul(weights, v!).transpose([0, 2, 1, 3]).reshape([batch, length, width]);
+    return linear(scope.at("proj"), mixed, width).as("B L D");
+  });

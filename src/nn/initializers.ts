@@ -1,0 +1,24 @@
+import { type Shape, sizeOf } from "../graph/dtype.js";
+import type { Key } from "../random/random.js";
+
+/** The first value of a parameter, drawn from a key of its own. */
+export type Initializer = (key: Key, shape: Shape) => Float32Array<ArrayBuffer>;
+
+/** All elements 0. */
+export const zerosInit: Initializer = (_, shape) => new Float32Array(sizeOf(shape));
+
+/** N(0, deviation²). */
+export const normalInit =
+  (deviation: number): Initializer =>
+  (key, shape) =>
+    key.normal(sizeOf(shape)).map((z) => z * deviation);
+
+/**
+ * Uniform in ±√(6 / (fan in + fan out)), the shape read as a matrix [out, everything else].
+ * Glorot & Bengio 2010; `nn.init.xavier_uniform_` of PyTorch on a linear weight.
+ */
+export const xavierUniform: Initializer = (key, shape) => {
+  const fanOut = shape[0]!;
+  const bound = Math.sqrt(6 / (sizeOf(shape) / fanOut + fanOut));
+  return key.uniform(sizeOf(shape)).map((u) => (2 * u - 1) * bound);
+};

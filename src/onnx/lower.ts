@@ -1,0 +1,170 @@
+import { type DType, type HostArray, hostArray, type TensorType } from "../graph/dtype.js";
+import type { Lowering, OnnxNodeOptions } from "../graph/op.js";
+import type { Node, Tensor } from "../graph/tensor.js";
+import { ancestors } from "../graph/walk.js";
+import { isConstant } from "../ops/constant.js";
+import { add, inputName } from "../ops/index.js";
+import { isGemm } from "../ops/matmul.js";
+import { encodeModel, type OnnxConstant, type OnnxNode } from "./model.js";
+import type { Program } from "./program.js";
+import { inputsOf, simplify } from "./simplify.js";
+
+/** Collects what operations emit. Small constants are shared by content. */
+class Builder implements Lowering {
+  readonly emitted: OnnxNode[] = [];
+  readonly constants: OnnxConstant[] = [];
+  private readonly shared = new Map<string, string>();
+  private count = 0;
+  prefix = "";
+
+  node(type: string, inputs: readonly string[], options: OnnxNodeOptions = {}): string {
+    return this.nodes(type, inputs, 1, options)[0]!;
+  }
+
+  nodes(type: string, inputs: readonly string[], outputs: number, options: OnnxNodeOptions = {}): string[] {
+    const name = `${this.prefix}${type}_${this.count++}`;
+    const names = Array.from({ length: outputs }, (_, i) => (outputs === 1 ? name : `${name}.${i}`));
+    this.emitted.push({ name, type, inputs, outputs: names, ...options });
+    return names;
+  }
+
+  constant(data: HostArray, type: TensorType): string {
+    const key = data.length <= 64 ? `${type.dtype}[${type.shape}]${Array.from(data, String)}` : undefined;
+    const known = key && this.shared.get(key);
+    if (known) return known;
+    const name = `constant_${this.count++}`;
+    this.constants.push({ name, type, data });
+    if (key) this.shared.set(key, name);
+    return name;
+  }
+
+  integers(values: readonly number[]): string {
+    return this.constant(BigInt64Array.from(values, BigInt), { dtype: "int64", shape: [values.length] });
+  }
+
+  scalar(value: number, dtype: DType): string {
+    const data = hostArray(dtype, []);
+    if (data instanceof BigInt64Array) data[0] = BigInt(value);
+    else data[0] = value;
+    return this.constant(data, { dtype, shape: [] });
+  }
+}
+
+/** How often each tensor is read, program outputs included. */
+const countUses = (nodes: readonly Node[], outputs: readonly Tensor[]): Map<Tensor, number> => {
+  const uses = new Map<Tensor, number>();
+  for (const x of [...nodes.flatMap((node) => node.inputs), ...outputs]) uses.set(x, (uses.get(x) ?? 0) + 1);
+  return uses;
+};
+
+/** For `product + bias` with a bias row, the product and the bias: Gemm adds the bias while it writes. */
+const biasedProduct = ({ op, inputs, outputs }: Node, uses: ReadonlyMap<Tensor, number>): [Tensor, Tensor] | null => {
+  if (op !== add.op) return null;
+  const pairs = [inputs, [...inputs].reverse()] as [Tensor, Tensor][];
+  const fits = ([product, bias]: [Tensor, Tensor]): boolean =>
+    isGemm(product) &&
+    uses.get(product) === 1 &&
+    bias.rank === 1 &&
+    bias.dim(0) === product.dim(1) &&
+    outputs[0]!.rank === 2;
+  return pairs.find(fits) ?? null;
+};
+
+const fuse = (nodes: readonly Node[], uses: ReadonlyMap<Tensor, number>): Map<Node, [Tensor, Tensor]> =>
+  new Map(
+    nodes.flatMap((node) => {
+      const pair = biasedProduct(node, uses);
+      return pair ? [[node, pair] as const] : [];
+    }),
+  );
+
+/**
+ * Orders nodes for ONNX Runtime, which walks backwards from results and takes the last one in the list first.
+ * Nodes whose results only leave the program (weight gradients) go to the end, the earliest-ready last: then each
+ * gradient is computed as soon as it can be and what it needs is freed, instead of living to the end of the pass.
+ */
+const schedule = (nodes: readonly Node[], outputs: readonly Tensor[]): Node[] => {
+  const consumed = new Set(nodes.flatMap((node) => node.inputs.map((x) => x.node)));
+  const leaves = new Set(outputs.map((y) => y.node).filter((node) => !consumed.has(node)));
+  return [...nodes.filter((node) => !leaves.has(node)), ...nodes.filter((node) => leaves.has(node)).reverse()];
+};
+
+const lowerNode = (
+  builder: Builder,
+  node: Node,
+  names: Map<Tensor, string>,
+  fused: Map<Node, [Tensor, Tensor]>,
+): void => {
+  builder.prefix = node.scope && `${node.scope}/`;
+  const [product, bias] = fused.get(node) ?? [];
+  if (product && bias) {
+    const inputs = [...product.node.inputs, bias].map((x) => names.get(x)!);
+    const { transposeA = false, transposeB = false, alpha = 1 } = product.node.attributes;
+    const attributes = { transA: Number(transposeA), transB: Number(transposeB), alpha: { float: Number(alpha) } };
+    names.set(node.outputs[0]!, builder.node("Gemm", inputs, { attributes }));
+    return;
+  }
+  const results = node.op.onnx(
+    builder,
+    node,
+    node.inputs.map((x) => names.get(x)!),
+  );
+  node.outputs.forEach((y, i) => {
+    names.set(y, results[i]!);
+  });
+};
+
+/**
+ * Lowers named outputs to an ONNX model. Inputs are whatever `input` tensors the outputs depend on (weights are among
+ * them, so the model stays small however large the network is).
+ */
+export const lower = (name: string, outputs: Readonly<Record<string, Tensor>>): Program => {
+  const wanted = simplify(Object.values(outputs));
+  const nodes = ancestors(wanted);
+  const uses = countUses(nodes, wanted);
+  const fused = fuse(nodes, uses);
+  const absorbed = new Set([...fused.values()].map(([product]) => product.node));
+  const builder = new Builder();
+  const names = new Map<Tensor, string>();
+  for (const node of schedule(nodes, wanted)) if (!absorbed.has(node)) lowerNode(builder, node, names, fused);
+  return finish(name, outputs, wanted, builder, names);
+};
+
+/** Gives results their public names. A result that is an input, a constant or a second name for one is copied. */
+const finish = (
+  name: string,
+  outputs: Readonly<Record<string, Tensor>>,
+  wanted: readonly Tensor[],
+  builder: Builder,
+  names: ReadonlyMap<Tensor, string>,
+): Program => {
+  builder.prefix = "";
+  const renamed = new Map<string, string>();
+  Object.keys(outputs).forEach((output, i) => {
+    const x = wanted[i]!;
+    const internal = names.get(x)!;
+    const copied = isConstant(x) || inputName(x) !== undefined || renamed.has(internal);
+    if (copied)
+      builder.emitted.push({
+        name: `copy_${output}`,
+        type: "Identity",
+        inputs: [renamed.get(internal) ?? internal],
+        outputs: [output],
+      });
+    else renamed.set(internal, output);
+  });
+  const rename = (value: string): string => renamed.get(value) ?? value;
+  const nodes = builder.emitted.map((node) => ({
+    ...node,
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map(rename),
+  }));
+  const inputs = inputsOf(wanted);
+  const types = Object.fromEntries(Object.keys(outputs).map((output, i) => [output, wanted[i]!.type]));
+  return {
+    name,
+    bytes: encodeModel({ name, nodes, constants: builder.constants, inputs, outputs: types }),
+    inputs,
+    outputs: types,
+  };
+};

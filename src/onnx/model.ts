@@ -1,0 +1,98 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { HostArray, TensorType } from "../graph/dtype.js";
+import type { OnnxAttribute, OnnxNodeOptions } from "../graph/op.js";
+import { onnxType } from "../ops/cast.js";
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "./onnx_pb.js";
+
+const OPSET = 21n;
+const IR_VERSION = 10n;
+
+export type OnnxNode = OnnxNodeOptions & {
+  readonly name: string;
+  readonly type: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+};
+export type OnnxConstant = { readonly name: string; readonly type: TensorType; readonly data: HostArray };
+export type OnnxModel = {
+  readonly name: string;
+  readonly nodes: readonly OnnxNode[];
+  readonly constants: readonly OnnxConstant[];
+  readonly inputs: Readonly<Record<string, TensorType>>;
+  readonly outputs: Readonly<Record<string, TensorType>>;
+};
+
+const attribute = (name: string, value: OnnxAttribute): AttributeProto => {
+  const Type = AttributeProto_AttributeType;
+  if (typeof value === "number") return create(AttributeProtoSchema, { name, type: Type.INT, i: BigInt(value) });
+  if (typeof value === "string")
+    return create(AttributeProtoSchema, { name, type: Type.STRING, s: new TextEncoder().encode(value) });
+  if ("float" in value) return create(AttributeProtoSchema, { name, type: Type.FLOAT, f: value.float });
+  return create(AttributeProtoSchema, { name, type: Type.INTS, ints: value.map(BigInt) });
+};
+
+const valueInfo = (name: string, { dtype, shape }: TensorType): ValueInfoProto => {
+  const dim = shape.map((size) =>
+    create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(size) } }),
+  );
+  const tensor = create(TypeProto_TensorSchema, {
+    elemType: onnxType[dtype],
+    shape: create(TensorShapeProtoSchema, { dim }),
+  });
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, { value: { case: "tensorType", value: tensor } }),
+  });
+};
+
+const rawBytes = (data: HostArray): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+/** Serialises a model: IR version 10, opset 21, and opset 1 of ONNX Runtime's own `com.microsoft` domain. */
+export const encodeModel = ({ name, nodes, constants, inputs, outputs }: OnnxModel): Uint8Array => {
+  const graph = create(GraphProtoSchema, {
+    name,
+    node: nodes.map(({ name, type, inputs, outputs, domain = "", attributes = {} }) =>
+      create(NodeProtoSchema, {
+        name,
+        opType: type,
+        domain,
+        input: [...inputs],
+        output: [...outputs],
+        attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+      }),
+    ),
+    initializer: constants.map(({ name, type, data }) =>
+      create(TensorProtoSchema, {
+        name,
+        dataType: onnxType[type.dtype],
+        dims: type.shape.map(BigInt),
+        rawData: rawBytes(data),
+      }),
+    ),
+    input: Object.entries(inputs).map(([key, type]) => valueInfo(key, type)),
+    output: Object.entries(outputs).map(([key, type]) => valueInfo(key, type)),
+  });
+  const opsetImport = [
+    create(OperatorSetIdProtoSchema, { domain: "", version: OPSET }),
+    create(OperatorSetIdProtoSchema, { domain: "com.microsoft", version: 1n }),
+  ];
+  return toBinary(
+    ModelProtoSchema,
+    create(ModelProtoSchema, { irVersion: IR_VERSION, producerName: "soflow", opsetImport, graph }),
+  );
+};

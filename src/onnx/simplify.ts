@@ -1,0 +1,109 @@
+import type { HostArray, TensorType } from "../graph/dtype.js";
+import { bytesOf, hostArray, sameShape, sizeOf } from "../graph/dtype.js";
+import { Node, type Tensor } from "../graph/tensor.js";
+import { ancestors } from "../graph/walk.js";
+import { constantData, isConstant } from "../ops/constant.js";
+import { constantOf, inputName } from "../ops/index.js";
+
+/** Results up to this many elements are computed when the program is built. */
+const FOLD_LIMIT = 1 << 16;
+
+const typeKey = (type: TensorType): string => `${type.dtype}[${type.shape}]`;
+
+/** A constant's content as a string; large arrays (never made twice) stand for themselves. */
+const contentKey = (data: HostArray, ids: Map<object, number>): string => {
+  if (data.length <= 1024) return Array.from(data, String).join();
+  if (!ids.has(data)) ids.set(data, ids.size);
+  return `#${ids.get(data)}`;
+};
+
+/** Two nodes with one key compute the same: operation, attributes and inputs agree. */
+const keyOf = (node: Node, ids: Map<object, number>): string => {
+  const attributes = Object.entries(node.attributes).map(([name, value]) =>
+    ArrayBuffer.isView(value) ? `${name}=${contentKey(value as HostArray, ids)}` : `${name}=${JSON.stringify(value)}`,
+  );
+  const inputs = node.inputs.map((x) => `${x.node.id}:${x.index}`);
+  return `${node.op.name}(${inputs})${attributes.sort()}`;
+};
+
+const foldable = (node: Node): boolean =>
+  node.inputs.length > 0 &&
+  node.inputs.every(isConstant) &&
+  node.outputs.every((y) => y.dtype !== "float16" && sizeOf(y.shape) <= FOLD_LIMIT) &&
+  // A broadcast of one number is cheaper to repeat at run time than to store.
+  !(node.op.name === "broadcastTo" && sizeOf(node.outputs[0]!.shape) > 1024);
+
+const toHost = (values: Float64Array, { dtype, shape }: TensorType): HostArray => {
+  const data = hostArray(dtype, shape);
+  if (data instanceof BigInt64Array) for (let i = 0; i < values.length; i++) data[i] = BigInt(values[i]!);
+  else data.set(values);
+  return data;
+};
+
+const fold = (node: Node): Tensor[] => {
+  const inputs = node.inputs.map((x) => ({ shape: x.shape, data: Float64Array.from(constantData(x), Number) }));
+  const types = node.outputs.map((y) => y.type);
+  return node.op
+    .reference(inputs, node.attributes, types)
+    .map((y, i) => constantOf(toHost(y.data, types[i]!), types[i]!));
+};
+
+/**
+ * An equivalent graph: dead code is left behind, equal subexpressions become one node, operations on constants are
+ * computed, and every operation may replace itself by something cheaper (`op.simplify`).
+ */
+export const simplify = (outputs: readonly Tensor[]): Tensor[] => {
+  const replaced = new Map<Tensor, Tensor>();
+  const known = new Map<string, readonly Tensor[]>();
+  const ids = new Map<object, number>();
+
+  /** Brings nodes that a rewrite made (they rest on inputs already simplified) into the set of known ones. */
+  const intern = (node: Node, inputs: readonly Tensor[]): readonly Tensor[] => {
+    const types = node.outputs.map((y) => y.type);
+    const same = inputs.every((x, i) => x === node.inputs[i]);
+    const next = same ? node : new Node(node.op, inputs, node.attributes, types);
+    const key = keyOf(next, ids);
+    const found = known.get(key);
+    if (found) return found;
+    const cheaper = node.op.simplify?.(inputs, node.attributes, types);
+    const result = cheaper ? [settle(cheaper)] : foldable(next) ? fold(next).map(settle) : next.outputs;
+    known.set(key, result);
+    if (!cheaper) for (const y of result) replaced.set(y, y);
+    return result;
+  };
+
+  const settle = (x: Tensor): Tensor => {
+    const done = replaced.get(x);
+    if (done) return done;
+    const inputs = x.node.inputs.map(settle);
+    const result = intern(x.node, inputs);
+    for (const y of x.node.outputs) replaced.set(y, result[y.index]!);
+    return result[x.index]!;
+  };
+
+  for (const node of ancestors(outputs)) for (const y of node.outputs) settle(y);
+  return outputs.map(settle);
+};
+
+/** Bytes that the constants of a graph take in the program. */
+export const constantBytes = (outputs: readonly Tensor[]): number =>
+  ancestors(outputs).reduce(
+    (sum, { outputs: [y] }) => sum + (y && isConstant(y) ? sizeOf(y.shape) * bytesOf(y.dtype) : 0),
+    0,
+  );
+
+/** Inputs that a program of these outputs reads, by name. Two inputs of one name must be one tensor type. */
+export const inputsOf = (outputs: readonly Tensor[]): Record<string, TensorType> => {
+  const found: Record<string, TensorType> = {};
+  for (const {
+    outputs: [y],
+  } of ancestors(outputs)) {
+    const name = y && inputName(y);
+    if (name === undefined) continue;
+    const before = found[name];
+    if (before && !(before.dtype === y!.dtype && sameShape(before.shape, y!.shape)))
+      throw new Error(`input ${name} is both ${typeKey(before)} and ${typeKey(y!.type)}`);
+    found[name] = y!.type;
+  }
+  return found;
+};

@@ -1,0 +1,10 @@
+import { unary } from "./elementwise.js";
+
+/** y = −x */
+export const neg = unary({
+  name: "neg",
+  value: (x) => -x,
+  derivative: (g) => neg(g),
+  onnx: "Neg",
+  simplify: ({ x }) => (x.node.op === neg.op ? x.node.inputs[0]! : null),
+});
