@@ -21,5 +21,8 @@ export const gelu = unary({
     const dz = sub(mul(slope, 3), 2 * K0); //        z′ = k₀ + 3 k₁ x²
     return mul(g, add(s, mul(dz, sub(y, mul(y, s))))); // y′ = σ + y (1 − σ) z′
   },
-  onnx: (graph, { x }) => graph.node("FastGelu", [x], { domain: "com.microsoft" }),
+  onnx: (graph, { x }, { shape }) =>
+    shape.length > 0
+      ? graph.node("FastGelu", [x], { domain: "com.microsoft" })
+      : graph.node("Gelu", [x], { attributes: { approximate: "tanh" } }), // FastGelu refuses scalars
 });

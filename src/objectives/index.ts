@@ -1,0 +1,11 @@
+export type { Guidance } from "./guidance.js";
+export type { Loss } from "./objective.js";
+export {
+  type ConsistencyDraws,
+  consistencyLoss,
+  middleTimes,
+  type SoFlowOptions,
+  soflow,
+  type VelocityDraws,
+  velocityLoss,
+} from "./soflow.js";

@@ -1,0 +1,45 @@
+import { div, sqrt } from "../ops/index.js";
+import { mixture } from "./mixture.js";
+import { chain, type Transform } from "./transform.js";
+
+export type AdamOptions = {
+  /** β₁ and β₂, in [0, 1). */
+  readonly beta1: number;
+  readonly beta2: number;
+  /** ε, above 0. */
+  readonly epsilon: number;
+};
+
+/**
+ * m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  u = m̂ / (√v̂ + ε),  m̂ = m / (1 − β₁ᵏ),  v̂ = v / (1 − β₂ᵏ).
+ * Kingma & Ba 2015, with ε outside the root as in PyTorch.
+ */
+export const scaleByAdam = ({ beta1, beta2, epsilon }: AdamOptions): Transform => ({
+  slots: ["m", "v"],
+  scalars: { correction1: (k) => 1 / (1 - beta1 ** k), correction2: (k) => 1 / Math.sqrt(1 - beta2 ** k) },
+  update: (g, { slots, scalars }) => {
+    const m = mixture(beta1, slots.m!, g);
+    const v = mixture(beta2, slots.v!, g.square());
+    const deviation = sqrt(v).mul(scalars.correction2!).add(epsilon);
+    return { u: div(m.mul(scalars.correction1!), deviation), slots: { m, v } };
+  },
+});
+
+/** u ← u + λ p: decoupled weight decay (Loshchilov & Hutter 2019). Nothing for λ = 0. */
+export const addDecay = (decay: number): Transform => ({
+  slots: [],
+  scalars: {},
+  update: (u, { parameter }) => ({ u: decay === 0 ? u : u.add(parameter.mul(decay)), slots: {} }),
+});
+
+/** u ← −η(k) u */
+export const scaleByLearningRate = (rate: (k: number) => number): Transform => ({
+  slots: [],
+  scalars: { learningRate: rate },
+  update: (u, { scalars }) => ({ u: u.mul(scalars.learningRate!).neg(), slots: {} }),
+});
+
+/** AdamW: Adam with decoupled weight decay. */
+export const adamw = (
+  options: AdamOptions & { readonly weightDecay: number; readonly learningRate: (k: number) => number },
+): Transform => chain(scaleByAdam(options), addDecay(options.weightDecay), scaleByLearningRate(options.learningRate));

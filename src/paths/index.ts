@@ -1,0 +1,12 @@
+export { along, derivative, PATHS, type Path, type PathName } from "./path.js";
+export {
+  type Coefficients,
+  type Network,
+  PARAMETERISATIONS,
+  type ParameterisationName,
+  partialS,
+  partialT,
+  solution,
+  velocity,
+} from "./solution.js";
+export { type LogitNormal, logitNormal, type MiddleTime, middleRatio } from "./times.js";
