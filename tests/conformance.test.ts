@@ -8,8 +8,7 @@ import { lower } from "../src/onnx/index.js";
 import { applyOp } from "../src/ops/define.js";
 import { input, inputName } from "../src/ops/index.js";
 import { key } from "../src/random/random.js";
-import { openRuntime, type Runtime } from "../src/runtime/index.js";
-import { evaluate } from "./evaluate.js";
+import { evaluate, openRuntime, type Runtime } from "../src/runtime/index.js";
 
 /** Every operation that a module under src/ops exports. */
 const loadOps = async (): Promise<Op[]> => {

@@ -30,7 +30,7 @@ const fold = (k0: number, k1: number, word: string | number): Key => {
   const [low, high] =
     typeof word === "string"
       ? [fnv1a(word), 0x80000000 | (word.length & 0xffff)]
-      : [word % TWO_POW_32 >>> 0, Math.floor(word / TWO_POW_32)];
+      : [(word % TWO_POW_32) >>> 0, Math.floor(word / TWO_POW_32)];
   const [a, b] = threefry2x32(k0, k1, low, high >>> 0);
   return keyOf(a, b);
 };
@@ -84,4 +84,4 @@ const keyOf = (k0: number, k1: number): Key => ({
 });
 
 /** The root key of a seed: a non-negative integer below 2^53. */
-export const key = (seed: number): Key => keyOf(seed % TWO_POW_32 >>> 0, Math.floor(seed / TWO_POW_32) >>> 0);
+export const key = (seed: number): Key => keyOf((seed % TWO_POW_32) >>> 0, Math.floor(seed / TWO_POW_32) >>> 0);

@@ -1,5 +1,6 @@
 import type { Runtime, RuntimeOptions } from "./runtime.js";
 
+export { evaluate } from "./evaluate.js";
 export type { DeviceTensor, Executable, Program, Runtime, RuntimeOptions } from "./runtime.js";
 
 /** Opens the runtime of this machine. */

@@ -1,6 +1,6 @@
-import type { HostArray } from "../src/graph/dtype.js";
-import type { Program } from "../src/onnx/program.js";
-import type { Runtime } from "../src/runtime/index.js";
+import type { HostArray } from "../graph/dtype.js";
+import type { Program } from "../onnx/program.js";
+import type { Runtime } from "./runtime.js";
 
 /** Compiles a program, runs it once on host arrays and gives its outputs as host arrays. */
 export const evaluate = async (
