@@ -1,0 +1,61 @@
+import type { HostArray, TensorType } from "../graph/dtype.js";
+import type { DeviceTensor, Runtime } from "../runtime/index.js";
+
+type Tensors = Record<string, DeviceTensor>;
+
+/** Under which name a program returns the next value of a state tensor. */
+export const nextName = (name: string): string => `next.${name}`;
+
+/**
+ * Everything that training changes: weights, moments, averages. Each tensor exists twice; a program reads one set and
+ * writes the other, then they change places, so a step that fails or is not finite leaves the state as it was.
+ */
+export class TrainingState {
+  private current: Tensors;
+  private spare: Tensors;
+
+  constructor(
+    runtime: Runtime,
+    readonly types: Readonly<Record<string, TensorType>>,
+  ) {
+    const allocate = (): Tensors =>
+      Object.fromEntries(Object.entries(types).map(([name, type]) => [name, runtime.tensor(type)]));
+    this.current = allocate();
+    this.spare = allocate();
+  }
+
+  get names(): string[] {
+    return Object.keys(this.types);
+  }
+
+  /** The tensors of this step whose names start with `prefix`. */
+  inputs(prefix = ""): Tensors {
+    return Object.fromEntries(Object.entries(this.current).filter(([name]) => name.startsWith(prefix)));
+  }
+
+  /** Where a program writes the state of the next step. */
+  outputs(): Tensors {
+    return Object.fromEntries(Object.entries(this.spare).map(([name, tensor]) => [nextName(name), tensor]));
+  }
+
+  /** Makes what was written the state. */
+  swap(): void {
+    [this.current, this.spare] = [this.spare, this.current];
+  }
+
+  async write(name: string, data: HostArray): Promise<void> {
+    const tensor = this.current[name];
+    if (!tensor) throw new Error(`there is no state tensor ${name}`);
+    await tensor.write(data);
+  }
+
+  async read(name: string): Promise<HostArray> {
+    const tensor = this.current[name];
+    if (!tensor) throw new Error(`there is no state tensor ${name}`);
+    return tensor.read();
+  }
+
+  dispose(): void {
+    for (const tensor of [...Object.values(this.current), ...Object.values(this.spare)]) tensor.dispose();
+  }
+}

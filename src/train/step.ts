@@ -1,0 +1,148 @@
+import { gradients } from "../autodiff/index.js";
+import type { HostArray, TensorType } from "../graph/dtype.js";
+import type { Tensor } from "../graph/tensor.js";
+import { type Parameter, parameterInput } from "../nn/index.js";
+import type { Loss } from "../objectives/index.js";
+import { lower } from "../onnx/index.js";
+import { input, scalar } from "../ops/index.js";
+import { clipFactor, type EmaOptions, emaDecay, globalNorm, type Transform } from "../optim/index.js";
+import type { DeviceTensor, Executable, Program, Runtime } from "../runtime/index.js";
+import { nextName, TrainingState } from "./state.js";
+
+const gradientName = (name: string): string => `gradient.${name}`;
+const slotName = (slot: string, name: string): string => `${slot}.${name}`;
+
+/** Under which name the state holds the moving average of a parameter. */
+export const emaName = (name: string): string => slotName("ema", name);
+
+const SCALAR: TensorType = { dtype: "float32", shape: [] };
+
+export type StepOptions = {
+  readonly loss: Loss;
+  readonly parameters: readonly Parameter[];
+  readonly transform: Transform;
+  readonly ema: EmaOptions;
+  /** Largest norm of the whole gradient; null leaves it as it is. */
+  readonly clipNorm: number | null;
+};
+
+/** The first of the two programs: loss, reports and the gradient of every parameter. */
+export const gradientProgram = ({ loss: { loss, report }, parameters }: StepOptions): Program => {
+  const slopes = gradients(
+    loss,
+    parameters.map(({ tensor }) => tensor),
+  );
+  const named = parameters.map(({ name }, i) => [gradientName(name), slopes[i]!] as const);
+  return lower("gradients", { ...Object.fromEntries(named), loss, ...report });
+};
+
+/** The second: next weights, optimiser state and averages from gradients (which may have been averaged in between). */
+export const updateProgram = ({ parameters, transform, clipNorm }: StepOptions): Program => {
+  const like = (name: string, x: Tensor): Tensor => input(name, x.type);
+  const slopes = parameters.map(({ name, tensor }) => like(gradientName(name), tensor));
+  const norm = globalNorm(slopes);
+  const factor = clipNorm === null ? undefined : clipFactor(norm, clipNorm);
+  const scalars = Object.fromEntries(Object.keys(transform.scalars).map((name) => [name, input(name, SCALAR)]));
+  const decay = input("emaDecay", SCALAR);
+  const rest = scalar(1).sub(decay);
+  const outputs: Record<string, Tensor> = { grad_norm: norm };
+  parameters.forEach(({ name, tensor: parameter }, i) => {
+    const slots = Object.fromEntries(transform.slots.map((slot) => [slot, like(slotName(slot, name), parameter)]));
+    const g = factor ? slopes[i]!.mul(factor) : slopes[i]!;
+    const { u, slots: next } = transform.update(g, { slots, parameter, scalars });
+    const p = parameter.add(u);
+    outputs[nextName(parameterInput(name))] = p;
+    for (const [slot, x] of Object.entries(next)) outputs[nextName(slotName(slot, name))] = x;
+    outputs[nextName(emaName(name))] = like(emaName(name), parameter).mul(decay).add(p.mul(rest));
+  });
+  return lower("update", outputs);
+};
+
+/** Named scalars of one step: loss, the objective's reports, grad_norm. */
+export type Report = Record<string, number>;
+
+/** Training as two programs over one state: `gradients`, then `update`. */
+export class TrainingStep {
+  private readonly feeds: Record<string, DeviceTensor>;
+  private readonly slopes: Record<string, DeviceTensor>;
+  private readonly reports: Record<string, DeviceTensor>;
+  private readonly scalars: Record<string, DeviceTensor>;
+
+  private constructor(
+    runtime: Runtime,
+    private readonly options: StepOptions,
+    private readonly gradientsOf: Executable,
+    private readonly updateOf: Executable,
+    readonly state: TrainingState,
+  ) {
+    const allocate = (types: Readonly<Record<string, TensorType>>, keep: (name: string) => boolean) =>
+      Object.fromEntries(
+        Object.entries(types)
+          .filter(([name]) => keep(name))
+          .map(([name, type]) => [name, runtime.tensor(type)]),
+      );
+    const isGradient = (name: string): boolean => name.startsWith(gradientName(""));
+    const isState = (name: string): boolean => name in state.types;
+    this.feeds = allocate(gradientsOf.program.inputs, (name) => !isState(name));
+    this.slopes = allocate(gradientsOf.program.outputs, isGradient);
+    this.reports = allocate(gradientsOf.program.outputs, (name) => !isGradient(name));
+    this.scalars = allocate(updateOf.program.inputs, (name) => !isState(name) && !isGradient(name));
+    this.scalars.grad_norm = runtime.tensor(SCALAR);
+  }
+
+  static async create(runtime: Runtime, options: StepOptions): Promise<TrainingStep> {
+    const update = updateProgram(options);
+    const isState = (name: string): boolean => nextName(name) in update.outputs;
+    const types = Object.fromEntries(Object.entries(update.inputs).filter(([name]) => isState(name)));
+    const executables = [await runtime.compile(gradientProgram(options)), await runtime.compile(update)] as const;
+    return new TrainingStep(runtime, options, ...executables, new TrainingState(runtime, types));
+  }
+
+  /** Program inputs that a batch must fill. */
+  get inputs(): Readonly<Record<string, TensorType>> {
+    return Object.fromEntries(Object.entries(this.feeds).map(([name, { type }]) => [name, type]));
+  }
+
+  /** Runs the first program on a batch. */
+  async gradients(batch: Readonly<Record<string, HostArray>>): Promise<Report> {
+    for (const [name, tensor] of Object.entries(this.feeds)) {
+      const data = batch[name];
+      if (!data) throw new Error(`the batch lacks ${name}`);
+      await tensor.write(data);
+    }
+    const { program } = this.gradientsOf;
+    const weights = this.state.inputs(parameterInput(""));
+    const used = Object.fromEntries(Object.entries(weights).filter(([name]) => name in program.inputs));
+    await this.gradientsOf.run({ ...this.feeds, ...used }, { ...this.slopes, ...this.reports });
+    return readAll(this.reports);
+  }
+
+  /** Runs the second program with the scalars of step k (the first step is 1), and makes the result the state. */
+  async update(k: number): Promise<Report> {
+    const { grad_norm, ...given } = this.scalars;
+    const values = { emaDecay: emaDecay(this.options.ema), ...this.options.transform.scalars };
+    for (const [name, tensor] of Object.entries(given))
+      await tensor.write(Float32Array.of(values[name as keyof typeof values]!(k)));
+    await this.updateOf.run(
+      { ...this.state.inputs(), ...this.slopes, ...given },
+      { ...this.state.outputs(), grad_norm: grad_norm! },
+    );
+    const report = await readAll({ grad_norm: grad_norm! });
+    if (Number.isFinite(report.grad_norm)) this.state.swap(); // a step that is not finite leaves the state alone
+    return report;
+  }
+
+  release(): void {
+    this.gradientsOf.release();
+    this.updateOf.release();
+    this.state.dispose();
+    for (const group of [this.feeds, this.slopes, this.reports, this.scalars])
+      for (const tensor of Object.values(group)) tensor.dispose();
+  }
+}
+
+const readAll = async (tensors: Readonly<Record<string, DeviceTensor>>): Promise<Report> => {
+  const report: Report = {};
+  for (const [name, tensor] of Object.entries(tensors)) report[name] = Number((await tensor.read())[0]);
+  return report;
+};
