@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { count, text } from "./fields.js";
+
+const common = {
+  flip: z.boolean().default(false).describe("mirror each image left to right with probability 1/2"),
+  onError: z
+    .enum(["stop", "skip"])
+    .default("stop")
+    .describe("what an unreadable image does: stop the run, or be skipped"),
+  workers: count(0).default(2).describe("threads that decode images; 0 decodes in the main thread"),
+};
+
+const kind = <const K extends string>(name: K, meaning: string) => z.literal(name).describe(meaning);
+const size = () => count(4);
+const channels = () => z.literal([1, 3]);
+
+export const dataSchema = z
+  .discriminatedUnion("kind", [
+    z.strictObject({
+      kind: kind("glyphs", "drawn shapes with labels, made on the fly; needs no files"),
+      size: size().default(16).describe("side of an image, in pixels"),
+      channels: channels().default(1).describe("1 is grey, 3 is RGB"),
+      samples: count().default(60000).describe("number of different images"),
+      ...common,
+    }),
+    z.strictObject({
+      kind: kind("folder", "a folder of images; its subfolders, where it has them, are the labels"),
+      path: text().describe("the folder, relative to the working directory"),
+      size: size().describe("side of an image, in pixels; larger ones are cropped square and scaled down"),
+      channels: channels().default(3).describe("1 is grey, 3 is RGB"),
+      ...common,
+    }),
+    z.strictObject({
+      kind: kind("webdataset", "tar files of images with .cls labels"),
+      path: text().describe("one tar or a pattern such as shards/train-*.tar, relative to the working directory"),
+      size: size().default(32).describe("side of an image, in pixels"),
+      channels: channels().default(3).describe("1 is grey, 3 is RGB"),
+      ...common,
+    }),
+    z.strictObject({
+      kind: kind("cifar10", "CIFAR-10 in its binary form: 32×32 RGB, 10 labels"),
+      path: text().describe("the folder that holds data_batch_1.bin, relative to the working directory"),
+      ...common,
+    }),
+    z.strictObject({
+      kind: kind("mnist", "MNIST or Fashion-MNIST in IDX form: 28×28 grey, 10 labels"),
+      path: text().describe("the folder that holds train-images-idx3-ubyte, relative to the working directory"),
+      ...common,
+    }),
+  ])
+  .describe("the images to learn from");
+
+export type DataConfig = z.output<typeof dataSchema>;
+
+const fixedShapes = { cifar10: { size: 32, channels: 3 }, mnist: { size: 28, channels: 1 } } as const;
+
+/** Side in pixels and number of channels of the images that the network sees. */
+export const imageShape = (data: DataConfig): { readonly size: number; readonly channels: number } =>
+  data.kind === "cifar10" || data.kind === "mnist"
+    ? fixedShapes[data.kind]
+    : { size: data.size, channels: data.channels };

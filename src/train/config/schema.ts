@@ -1,0 +1,100 @@
+import { z } from "zod";
+import { UserError } from "../../errors.js";
+import { checkDiT } from "../../models/dit.js";
+import { dataSchema, imageShape } from "./data.js";
+import { above0, atLeast0, count, text, withKind } from "./fields.js";
+import { modelSchema, modelSizes } from "./model.js";
+import { objectiveSchema } from "./objective.js";
+
+const adamw = z.strictObject({
+  kind: z.literal("adamw").describe("Adam with decoupled weight decay"),
+  learningRate: above0().default(1e-4).describe("rate after the warm-up"),
+  beta1: z.number().min(0).lt(1).default(0.9).describe("decay of the mean of gradients"),
+  beta2: z.number().min(0).lt(1).default(0.99).describe("decay of the mean of squared gradients"),
+  epsilon: above0().default(1e-8).describe("added to the root of the second moment"),
+  weightDecay: atLeast0().default(0).describe("pull of weights to zero, as a multiple of the rate"),
+  clipNorm: above0().nullable().default(null).describe("largest norm of the whole gradient; null does not clip"),
+  schedule: z
+    .enum(["constant", "linear", "cosine"])
+    .default("constant")
+    .describe("how the rate moves from learningRate to finalLearningRate over train.steps"),
+  warmupSteps: count(0).default(0).describe("steps over which the rate grows from 0"),
+  finalLearningRate: atLeast0().default(0).describe("rate at the last step, for linear and cosine"),
+});
+
+const optimizerSchema = z
+  .preprocess(withKind("adamw"), z.discriminatedUnion("kind", [adamw]))
+  .prefault({ kind: "adamw" })
+  .describe("how weights follow gradients");
+
+const emaSchema = z
+  .strictObject({
+    decay: z.number().min(0).lt(1).default(0.9999).describe("decay per step of the averaged weights"),
+    warmup: z
+      .boolean()
+      .default(false)
+      .describe("start with a short memory: decay at most (1 + k) / (10 + k) at step k"),
+  })
+  .prefault({})
+  .describe("the average of weights that samples are drawn with");
+
+const trainSchema = z
+  .strictObject({
+    steps: count().describe("number of optimiser steps"),
+    batch: count().describe("images per step"),
+    logEvery: count().default(10).describe("steps between lines of metrics"),
+    sampleEvery: count().default(1000).describe("steps between sheets of samples"),
+    checkpointEvery: count().default(1000).describe("steps between checkpoints"),
+    keepCheckpoints: count().default(3).describe("how many of the latest checkpoints stay on disk"),
+    sampleCount: count().default(64).describe("images on a sheet of samples"),
+    threads: count().nullable().default(null).describe("threads of the runtime; null uses all cores"),
+  })
+  .describe("the loop");
+
+/** The sections of a configuration file, each field with its meaning, range and default. */
+export const sections = z.strictObject({
+  seed: count(0).default(0).describe("every draw of the run depends on it"),
+  data: dataSchema,
+  model: modelSchema,
+  objective: objectiveSchema,
+  optimizer: optimizerSchema,
+  ema: emaSchema,
+  train: trainSchema,
+  out: text().optional().describe("the run folder; by default runs/ and the name of this file"),
+});
+
+type Sections = z.output<typeof sections>;
+
+/** A configuration with every default filled in. */
+export type Config = Omit<Sections, "out"> & { readonly out: string };
+export type OptimizerConfig = Sections["optimizer"];
+export type EmaConfig = Sections["ema"];
+export type TrainConfig = Sections["train"];
+export type { DataConfig } from "./data.js";
+export type { ModelConfig } from "./model.js";
+export type { ObjectiveConfig } from "./objective.js";
+
+/** The messages of `checkDiT` begin with the field they are about. */
+const modelProblem = ({ data, model }: Sections): string | undefined => {
+  const { size: imageSize, channels } = imageShape(data);
+  try {
+    checkDiT({ ...modelSizes(model), imageSize, channels, classes: 0, nullLabel: false });
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof UserError) return thrown.message;
+    throw thrown;
+  }
+};
+
+/** What must hold between sections. */
+export const configSchema = sections.superRefine((config, context) => {
+  const refuse = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
+  const { scale, labelDropout } = config.objective.guidance;
+  const problem = modelProblem(config);
+  if (problem !== undefined) refuse(problem.split(" ", 1)[0]!.split("."), problem);
+  if (scale !== 1 && labelDropout === 0)
+    refuse(
+      ["objective", "guidance", "labelDropout"],
+      `objective.guidance.labelDropout is 0; it must be above 0 when objective.guidance.scale, ${scale}, is not 1`,
+    );
+});

@@ -1,0 +1,79 @@
+import { isMap, isScalar, LineCounter, type Node, parse, parseDocument } from "yaml";
+import { messageOf, UserError } from "../../errors.js";
+
+export type Path = readonly PropertyKey[];
+
+/** A configuration as it was written: its value, and where each part of it came from. */
+export type Source = {
+  readonly value: unknown;
+  /** `file:line:column` of what is at `path`, or of the nearest section around it; `--set a.b=c` if an override put it there. */
+  readonly locate: (path: Path) => string;
+};
+
+type Override = { readonly path: readonly string[]; readonly value: unknown; readonly written: string };
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** `a.b=value` with the value in YAML. */
+const parseOverride = (written: string): Override => {
+  const at = written.indexOf("=");
+  const path = written.slice(0, Math.max(0, at)).trim().split(".");
+  if (at < 0 || path.some((key) => key === ""))
+    throw new UserError(`--set ${written}: expected section.field=value, such as --set train.steps=2000`);
+  try {
+    return { path, value: parse(written.slice(at + 1), { prettyErrors: false }), written: `--set ${written}` };
+  } catch (thrown) {
+    throw new UserError(`--set ${written}: the value is not YAML: ${messageOf(thrown)}`);
+  }
+};
+
+const setIn = (value: unknown, { path, value: leaf, written }: Override, depth = 0): unknown => {
+  const key = path[depth];
+  if (key === undefined) return leaf;
+  if (value !== undefined && value !== null && !isRecord(value))
+    throw new UserError(
+      `${written}: ${path.slice(0, depth).join(".")} is ${JSON.stringify(value)}, which has no fields`,
+    );
+  const section = value ?? {};
+  return { ...section, [key]: setIn(section[key], { path, value: leaf, written }, depth + 1) };
+};
+
+const startsWith = (path: Path, prefix: Path): boolean => prefix.every((key, i) => key === path[i]);
+
+/** Offset in the text of the value at `path`; of its key where the value is a section. */
+const offsetOf = (root: Node | null, path: Path): number => {
+  let offset = 0;
+  let node: unknown = root;
+  for (const key of path) {
+    const pair = isMap(node) ? node.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined;
+    if (!pair) break;
+    const place = (isScalar(pair.value) ? pair.value : pair.key) as Node;
+    offset = place.range?.[0] ?? offset;
+    node = pair.value;
+  }
+  return offset;
+};
+
+/** Reads YAML text; `name` is what errors call it. Throws `UserError` with one line for each thing that is not YAML. */
+export const readSource = (text: string, name: string, overrides: readonly string[] = []): Source => {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const place = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${name}:${line}:${col}`;
+  };
+  if (document.errors.length > 0)
+    throw new UserError(document.errors.map((error) => `${place(error.pos[0])} ${error.message}`).join("\n"));
+  const parsed: unknown = document.toJS() ?? {};
+  if (!isRecord(parsed))
+    throw new UserError(`${place(0)} expected sections such as data: and model:, found ${JSON.stringify(parsed)}`);
+  const parsedOverrides = overrides.map(parseOverride);
+  return {
+    value: parsedOverrides.reduce<unknown>((value, override) => setIn(value, override), parsed),
+    locate: (path) => {
+      const override = parsedOverrides.findLast((candidate) => startsWith(path, candidate.path));
+      return override ? override.written : place(offsetOf(document.contents, path));
+    },
+  };
+};
