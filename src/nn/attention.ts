@@ -11,12 +11,9 @@ export const selfAttention = (scope: Scope, x: Tensor<"B L D">, heads: number): 
   scope.build(() => {
     const [batch, length, width] = x.shape as [number, number, number];
     const size = width / heads;
-    const qkv = linear(scope.at("qkv"), x, 3 * width)
-      .reshape([batch, length, 3, heads, size])
-      .transpose([2, 0, 3, 1, 4]); // [3 B H L d]
-    const [q, k, v] = split(qkv, { axis: 0, sizes: [1, 1, 1] }).map((part) =>
-      part.reshape([batch, heads, length, size]),
-    );
+    const heads4 = (part: Tensor): Tensor => part.reshape([batch, length, heads, size]).transpose([0, 2, 1, 3]);
+    const qkv = split(linear(scope.at("qkv"), x, 3 * width), { axis: 2, sizes: [width, width, width] });
+    const [q, k, v] = qkv.map(heads4); // each [B H L d]
     const weights = softmax(matmul(q!, k!, { transposeB: true, alpha: size ** -0.5 }));
     const mixed = matmul(weights, v!).transpose([0, 2, 1, 3]).reshape([batch, length, width]);
     return linear(scope.at("proj"), mixed, width).as("B L D");

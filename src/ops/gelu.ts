@@ -15,11 +15,11 @@ const K1 = K0 * 0.044715;
 export const gelu = unary({
   name: "gelu",
   value: (x) => x / (1 + Math.exp(-x * (K0 + K1 * x * x))),
-  derivative: (g, { x, y }) => {
-    const slope = add(mul(square(x), K1), K0); //    z / x
+  derivative: (g, { x }) => {
+    const slope = add(mul(square(x), K1), K0); //  z / x
     const s = sigmoid(mul(x, slope));
-    const dz = sub(mul(slope, 3), 2 * K0); //        z′ = k₀ + 3 k₁ x²
-    return mul(g, add(s, mul(dz, sub(y, mul(y, s))))); // y′ = σ + y (1 − σ) z′
+    const dz = sub(mul(slope, 3), 2 * K0); //      z′ = k₀ + 3 k₁ x²
+    return mul(g, mul(s, add(mul(mul(x, sub(1, s)), dz), 1))); // y′ = σ (1 + x (1 − σ) z′)
   },
   onnx: (graph, { x }, { shape }) =>
     shape.length > 0

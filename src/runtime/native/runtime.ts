@@ -74,6 +74,9 @@ export class NativeRuntime implements Runtime {
     this.api.call("SetSessionGraphOptimizationLevel", options, OPTIMISE_ALL);
     for (const [name, value] of Object.entries(SESSION_CONFIG))
       this.api.call("AddSessionConfigEntry", options, name, value);
+    // A memory pattern is one block for all activations, kept beside the arena that the first run filled: with it a
+    // training step of 90 GFLOP peaked at 1.41 GB, without it at 0.96 GB, at the same speed.
+    this.api.call("DisableMemPattern", options);
     const profile = process.env.SOFLOW_PROFILE;
     if (profile) this.api.call("EnableProfiling", options, profile);
     return options;

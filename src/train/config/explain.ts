@@ -5,7 +5,7 @@ import type { Path, Source } from "./source.js";
 import { fieldsOf, follow } from "./walk.js";
 
 type Issue = z.core.$ZodIssue;
-type Problem = { readonly path: Path; readonly text: string };
+type Problem = { readonly path: Path; readonly text: string; readonly at?: "key" };
 
 const show = (value: unknown): string => JSON.stringify(value) ?? String(value);
 const dotted = (path: Path): string => path.map(String).join(".");
@@ -20,6 +20,10 @@ const kindOf = (value: unknown): string =>
         : `${typeof value} ${show(value)}`;
 
 const kindNames: Readonly<Record<string, string>> = { int: "whole number", object: "section" };
+
+/** A union's choices of `kind`. */
+const choicesOf = (issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] =>
+  "options" in issue && Array.isArray(issue.options) ? issue.options : [];
 
 /** `it must be at least 1`, and its three sisters. */
 const boundText = (issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string => {
@@ -39,6 +43,7 @@ const unknownKeys = (root: z.ZodType, value: unknown, path: Path, keys: readonly
   const owner = path.length === 0 ? "the valid keys" : `the valid keys of ${dotted(path)}`;
   return keys.map((key) => ({
     path: [...path, key],
+    at: "key",
     text: `${dotted([...path, key])}: unknown key${didYouMean(key, known) || ";"} ${owner}: ${known.join(", ")}`,
   }));
 };
@@ -67,7 +72,7 @@ const problemsOf = (root: z.ZodType, value: unknown, issue: Issue): readonly Pro
     case "invalid_value":
       return [{ path, text: choiceText(field, found, issue.values.map(String)) }];
     case "invalid_union":
-      return [{ path, text: choiceText(field, found, (issue.options ?? []).map(String)) }];
+      return [{ path, text: choiceText(field, found, choicesOf(issue).map(String)) }];
     case "too_small":
     case "too_big":
       return [{ path, text: `${field} is ${show(found)}; ${boundText(issue)}` }];
@@ -80,7 +85,6 @@ const problemsOf = (root: z.ZodType, value: unknown, issue: Issue): readonly Pro
 export const explain = (root: z.ZodType, source: Source, issues: readonly Issue[]): readonly string[] =>
   issues
     .flatMap((issue) => problemsOf(root, source.value, issue))
-    .map(({ path, text }) => `${source.locate(path)} ${text}`)
-    .sort((a, b) => lineOf(a) - lineOf(b));
-
-const lineOf = (line: string): number => Number(/^[^ ]*?:(\d+):\d+ /.exec(line)?.[1] ?? Number.POSITIVE_INFINITY);
+    .map(({ path, text, at }) => ({ place: source.locate(path, at), text }))
+    .sort((a, b) => a.place.offset - b.place.offset)
+    .map(({ place, text }) => `${place.text} ${text}`);

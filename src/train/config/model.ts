@@ -32,7 +32,7 @@ export const modelSchema = fields
       if (given.length === 0) return { name: model.name };
       return refuse(
         given[0]!,
-        `model.${given[0]} is given besides model.name; a name fixes all sizes, keep one of the two`,
+        `model.${given[0]} is given besides model.name; keep one of the two (--set 'model={name: ${model.name}}' replaces the section)`,
       );
     }
     const { patch, width, depth, heads } = model;

@@ -14,9 +14,7 @@ export const editDistance = (a: string, b: string): number => {
 export const nearest = (word: string, choices: readonly string[]): string | undefined => {
   const scored = choices.map((choice) => ({ choice, d: editDistance(word.toLowerCase(), choice.toLowerCase()) }));
   const best = scored.sort((a, b) => a.d - b.d)[0];
-  return best && best.d <= Math.max(1, Math.floor(Math.max(word.length, best.choice.length) * 0.4))
-    ? best.choice
-    : undefined;
+  return best && best.d <= Math.floor(Math.max(word.length, best.choice.length) * 0.4) ? best.choice : undefined;
 };
 
 /** `; did you mean x?`, or nothing. */

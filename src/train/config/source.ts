@@ -3,11 +3,14 @@ import { messageOf, UserError } from "../../errors.js";
 
 export type Path = readonly PropertyKey[];
 
+/** `file:line:column`, or the override that put a value there; the offset sorts places in reading order. */
+export type Place = { readonly text: string; readonly offset: number };
+
 /** A configuration as it was written: its value, and where each part of it came from. */
 export type Source = {
   readonly value: unknown;
-  /** `file:line:column` of what is at `path`, or of the nearest section around it; `--set a.b=c` if an override put it there. */
-  readonly locate: (path: Path) => string;
+  /** Where the value at `path` was written, or its key, or the nearest section around it. */
+  readonly locate: (path: Path, at?: "value" | "key") => Place;
 };
 
 type Override = { readonly path: readonly string[]; readonly value: unknown; readonly written: string };
@@ -41,14 +44,14 @@ const setIn = (value: unknown, { path, value: leaf, written }: Override, depth =
 
 const startsWith = (path: Path, prefix: Path): boolean => prefix.every((key, i) => key === path[i]);
 
-/** Offset in the text of the value at `path`; of its key where the value is a section. */
-const offsetOf = (root: Node | null, path: Path): number => {
+/** Offset in the text of what is at `path`: the value where it is a scalar, else the key. */
+const offsetOf = (root: Node | null, path: Path, at: "value" | "key"): number => {
   let offset = 0;
   let node: unknown = root;
   for (const key of path) {
     const pair = isMap(node) ? node.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined;
     if (!pair) break;
-    const place = (isScalar(pair.value) ? pair.value : pair.key) as Node;
+    const place = (at === "value" && isScalar(pair.value) ? pair.value : pair.key) as Node;
     offset = place.range?.[0] ?? offset;
     node = pair.value;
   }
@@ -71,9 +74,11 @@ export const readSource = (text: string, name: string, overrides: readonly strin
   const parsedOverrides = overrides.map(parseOverride);
   return {
     value: parsedOverrides.reduce<unknown>((value, override) => setIn(value, override), parsed),
-    locate: (path) => {
+    locate: (path, at = "value") => {
       const override = parsedOverrides.findLast((candidate) => startsWith(path, candidate.path));
-      return override ? override.written : place(offsetOf(document.contents, path));
+      if (override) return { text: override.written, offset: Number.MAX_SAFE_INTEGER };
+      const offset = offsetOf(document.contents, path, at);
+      return { text: place(offset), offset };
     },
   };
 };
