@@ -1,10 +1,42 @@
+import { exhaustive, messageOf } from "../errors.js";
 import type { Runtime, RuntimeOptions } from "./runtime.js";
 
 export { evaluate } from "./evaluate.js";
-export type { DeviceTensor, Executable, Program, Runtime, RuntimeOptions } from "./runtime.js";
+export { matmulRate } from "./matmulRate.js";
+export type { DeviceTensor, Executable, HostTensor, Program, Runtime, RuntimeOptions, Tensors } from "./runtime.js";
 
-/** Opens the runtime of this machine. */
-export const openRuntime = async (options: RuntimeOptions = {}): Promise<Runtime> => {
+/** `native`: ONNX Runtime's C API. `portable`: onnxruntime-node in a worker thread, for machines where that cannot be. */
+export type RuntimeKind = "native" | "portable";
+
+/**
+ * Opens the runtime of this machine: the kind asked for; by default the native one, or the portable one with the
+ * `fallbackReason` where that cannot be opened.
+ */
+export const openRuntime = async ({
+  kind,
+  ...options
+}: RuntimeOptions & { kind?: RuntimeKind } = {}): Promise<Runtime> => {
+  switch (kind) {
+    case "native":
+      return openNative(options);
+    case "portable":
+      return openPortable(options);
+    case undefined:
+      return openNative(options).catch((thrown) => openPortable(options, messageOf(thrown)));
+    default:
+      return exhaustive(kind);
+  }
+};
+
+const openNative = async (options: RuntimeOptions): Promise<Runtime> => {
   const { NativeRuntime } = await import("./native/runtime.js");
   return new NativeRuntime(options);
 };
+
+const openPortable = async (options: RuntimeOptions, fallbackReason?: string): Promise<Runtime> => {
+  const portable = await import("./portable/runtime.js");
+  return portable.openPortable(options, fallbackReason);
+};
+
+/** Most memory that this process has had resident so far, in bytes. */
+export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024; // given in KiB

@@ -14,11 +14,23 @@ export interface DeviceTensor {
   dispose(): void;
 }
 
+/** A tensor in host memory, whose contents are at hand without a copy. Not to be touched while a program runs on it. */
+export interface HostTensor extends DeviceTensor {
+  readonly data: HostArray;
+}
+
+/** Tensors by the names that a program gives its inputs or outputs. */
+export type Tensors = Readonly<Record<string, DeviceTensor>>;
+
 /** A compiled program. Every input and output is bound to a tensor made by the same runtime. */
 export interface Executable {
   readonly program: Program;
-  /** Runs once, reading `inputs` and writing `outputs`; never blocks the event loop. An output must not alias an input. */
-  run(inputs: Readonly<Record<string, DeviceTensor>>, outputs: Readonly<Record<string, DeviceTensor>>): Promise<void>;
+  /**
+   * Runs once, reading `inputs` and writing `outputs`; never blocks the event loop. A tensor that is written may serve
+   * once only. Throws when names or types differ from the program's, and when ONNX Runtime fails.
+   */
+  run(inputs: Tensors, outputs: Tensors): Promise<void>;
+  /** Frees the program once its runs in progress have ended; running it afterwards is an error. */
   release(): void;
 }
 
@@ -29,14 +41,18 @@ export interface Runtime {
   /** Version of ONNX Runtime. */
   readonly version: string;
   readonly threads: number;
+  /** Why this is not the fastest runtime, where `openRuntime` had to fall back to it. */
+  readonly fallbackReason?: string;
   /** Allocates a tensor, zero-filled unless `data` is given. */
   tensor(type: TensorType, data?: HostArray): DeviceTensor;
   compile(program: Program): Promise<Executable>;
-  /** Releases sessions, tensors and threads. */
+  /** Waits for the runs in progress, then releases sessions and threads. Using the runtime afterwards is an error. */
   close(): Promise<void>;
 }
 
 export type RuntimeOptions = {
   /** Threads inside one operation; the default is the number of cores this process may use. */
   threads?: number;
+  /** Makes ONNX Runtime profile every program, to JSON files whose paths begin so; default: `SOFLOW_PROFILE`, else off. */
+  profile?: string;
 };

@@ -11,20 +11,16 @@ type Status = Pointer | null;
 
 const out = "_Out_ void **";
 
+/** ONNX Runtime's ORTCHAR_T: UTF-16 on Windows. */
+const filePath = process.platform === "win32" ? "const char16_t *" : "const char *";
+
 /** The entries of the `OrtApi` table in use: position (the table only grows, so positions are stable) and arguments. */
 const FUNCTIONS = {
   GetErrorMessage: [2, "const char *", ["void *"]],
   CreateSessionFromArray: [8, "void *", ["void *", "void *", "size_t", "void *", out]],
   CreateSessionOptions: [10, "void *", [out]],
-  EnableProfiling: [14, "void *", ["void *", "const char *"]],
+  EnableProfiling: [14, "void *", ["void *", filePath]],
   DisableMemPattern: [17, "void *", ["void *"]],
-  SetSessionLogSeverityLevel: [22, "void *", ["void *", "int"]],
-  CreateRunOptions: [39, "void *", [out]],
-  ReleaseRunOptions: [97, "void", ["void *"]],
-  AddRunConfigEntry: [165, "void *", ["void *", "const char *", "const char *"]],
-  CreateArenaCfg: [156, "void *", ["size_t", "int", "int", "int", out]],
-  ReleaseArenaCfg: [157, "void", ["void *"]],
-  CreateAndRegisterAllocator: [144, "void *", ["void *", "void *", "void *"]],
   SetSessionGraphOptimizationLevel: [23, "void *", ["void *", "int"]],
   CreateTensorWithDataAsOrtValue: [49, "void *", ["void *", "void *", "size_t", "int64_t *", "size_t", "int", out]],
   CreateCpuMemoryInfo: [69, "void *", ["int", "int", out]],
@@ -44,9 +40,12 @@ const FUNCTIONS = {
   ReleaseIoBinding: [135, "void", ["void *"]],
   BindInput: [136, "void *", ["void *", "const char *", "void *"]],
   BindOutput: [137, "void *", ["void *", "const char *", "void *"]],
+  CreateAndRegisterAllocator: [144, "void *", ["void *", "void *", "void *"]],
   SetGlobalIntraOpNumThreads: [147, "void *", ["void *", "int"]],
   SetGlobalInterOpNumThreads: [148, "void *", ["void *", "int"]],
   SetGlobalDenormalAsZero: [155, "void *", ["void *"]],
+  CreateArenaCfg: [156, "void *", ["size_t", "int", "int", "int", out]],
+  ReleaseArenaCfg: [157, "void", ["void *"]],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
 
 type FunctionName = keyof typeof FUNCTIONS;
@@ -55,12 +54,12 @@ type Native = ((...args: unknown[]) => unknown) & { async: (...args: unknown[]) 
 /** koffi wants every prototype under a name of its own. */
 let prototypes = 0;
 
-/** Version of the table that is asked for; every ONNX Runtime from 1.20 on answers to it. */
+/** Version of the table that is asked for: every ONNX Runtime from 1.20 on answers to it. */
 const API_VERSION = 20;
 
 const LIBRARY: Partial<Record<NodeJS.Platform, string>> = {
   linux: "libonnxruntime.so.1",
-  darwin: "libonnxruntime.1.30.0.dylib",
+  darwin: "libonnxruntime.1.dylib",
   win32: "onnxruntime.dll",
 };
 
@@ -108,7 +107,7 @@ export class OrtApi {
     return result[0]!;
   }
 
-  /** Calls a function that returns a status on another thread. */
+  /** Calls a function that returns a status, on another thread. The caller keeps its arguments alive. */
   callAsync(name: FunctionName, ...args: unknown[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.functions[name].async(...args, (error: Error | null, status: Status) => {

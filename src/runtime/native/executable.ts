@@ -1,86 +1,101 @@
-import { checkBindings } from "../check.js";
-import type { DeviceTensor, Executable, Program } from "../runtime.js";
+import { checkBindings, programError } from "../check.js";
+import type { Executable, Program, Tensors } from "../runtime.js";
 import type { OrtApi, Pointer } from "./api.js";
-import type { NativeTensor } from "./tensor.js";
-
-type Tensors = Readonly<Record<string, DeviceTensor>>;
+import { NativeTensor } from "./tensor.js";
 
 /** Bindings that are kept: a double-buffered step alternates between two. */
 const KEPT = 4;
 
-/** A set of tensors bound to a session; holds them alive. */
+/** A set of tensors bound to a session; keeps them, and so the arrays under them, alive. */
 type Binding = { readonly pointer: Pointer; readonly tensors: readonly NativeTensor[]; busy: boolean };
 
 /** A session of ONNX Runtime driven through IoBinding. */
 export class NativeExecutable implements Executable {
   private readonly bindings: Binding[] = [];
-  private running = 0;
-  private released = false;
+  private readonly inputs: readonly string[];
+  private readonly outputs: readonly string[];
+  private readonly inProgress = new Set<Promise<void>>();
+  private closing: Promise<void> | undefined;
 
   constructor(
     private readonly api: OrtApi,
     private readonly session: Pointer,
     readonly program: Program,
-  ) {}
+    private readonly onRelease: () => void,
+  ) {
+    this.inputs = Object.keys(program.inputs);
+    this.outputs = Object.keys(program.outputs);
+  }
 
   async run(inputs: Tensors, outputs: Tensors): Promise<void> {
-    if (this.released) throw new Error(`program ${this.program.name} was released`);
+    if (this.closing) throw programError(this.program, "was released");
     const binding = this.bindingFor(inputs, outputs);
-    binding.busy = true;
-    this.running++;
+    const run = this.runBinding(binding);
+    this.inProgress.add(run);
     try {
-      await this.api.callAsync("RunWithBinding", this.session, null, binding.pointer);
-    } catch (thrown) {
-      throw new Error(`program ${this.program.name}: ${(thrown as Error).message}`);
+      await run;
     } finally {
-      binding.busy = false;
-      this.running--;
-      if (this.released && this.running === 0) this.free();
+      this.inProgress.delete(run);
     }
   }
 
-  /** Frees the session, after the runs in progress have ended. */
   release(): void {
-    if (this.released) return;
-    this.released = true;
-    if (this.running === 0) this.free();
+    void this.close();
+  }
+
+  /** Frees the session, after the runs in progress have ended. */
+  close(): Promise<void> {
+    this.closing ??= Promise.allSettled(this.inProgress).then(() => this.free());
+    return this.closing;
+  }
+
+  private async runBinding(binding: Binding): Promise<void> {
+    binding.busy = true;
+    try {
+      await this.api.callAsync("RunWithBinding", this.session, null, binding.pointer);
+    } catch (thrown) {
+      throw programError(this.program, (thrown as Error).message);
+    } finally {
+      binding.busy = false;
+    }
   }
 
   private free(): void {
     for (const { pointer } of this.bindings.splice(0)) this.api.release("ReleaseIoBinding", pointer);
     this.api.release("ReleaseSession", this.session);
+    this.onRelease();
   }
 
+  /** A binding over these tensors that no run is using: types are checked when it is made, not on every run. */
   private bindingFor(inputs: Tensors, outputs: Tensors): Binding {
-    const { program } = this;
-    const wanted = [
-      ...Object.keys(program.inputs).map((name) => inputs[name]),
-      ...Object.keys(program.outputs).map((name) => outputs[name]),
-    ] as NativeTensor[];
-    const known = this.bindings.find(({ tensors, busy }) => !busy && tensors.every((t, i) => t === wanted[i]));
+    const wanted = [...this.inputs.map((name) => inputs[name]), ...this.outputs.map((name) => outputs[name])];
+    const fits = ({ busy, tensors }: Binding) => !busy && tensors.every((t, i) => t === wanted[i] && !t.disposed);
+    const known = this.bindings.find(fits);
     if (known) return known;
-    checkBindings(program, "input", inputs);
-    checkBindings(program, "output", outputs);
-    const binding = { pointer: this.bind(inputs, outputs), tensors: wanted, busy: false };
-    this.bindings.push(binding);
+    checkBindings(this.program, inputs, outputs, NativeTensor);
     this.forget();
+    const binding = this.bind(wanted as NativeTensor[]);
+    this.bindings.push(binding);
     return binding;
   }
 
-  private bind(inputs: Tensors, outputs: Tensors): Pointer {
+  private bind(tensors: readonly NativeTensor[]): Binding {
     const pointer = this.api.create("CreateIoBinding", this.session);
-    for (const [name, tensor] of Object.entries(inputs))
-      this.api.call("BindInput", pointer, name, (tensor as NativeTensor).pointer);
-    for (const [name, tensor] of Object.entries(outputs))
-      this.api.call("BindOutput", pointer, name, (tensor as NativeTensor).pointer);
-    return pointer;
+    const inputs = this.inputs.length;
+    this.inputs.forEach((name, i) => this.api.call("BindInput", pointer, name, tensors[i]!.pointer));
+    this.outputs.forEach((name, i) => this.api.call("BindOutput", pointer, name, tensors[inputs + i]!.pointer));
+    return { pointer, tensors, busy: false };
   }
 
-  /** Drops the oldest idle bindings beyond the number kept. */
+  /** Makes room for one more: drops idle bindings of disposed tensors, and the oldest beyond the number kept. */
   private forget(): void {
-    for (let i = 0; this.bindings.length > KEPT && i < this.bindings.length - 1; ) {
-      if (this.bindings[i]!.busy) i++;
-      else this.api.release("ReleaseIoBinding", this.bindings.splice(i, 1)[0]!.pointer);
+    let surplus = this.bindings.length - (KEPT - 1);
+    for (const binding of [...this.bindings]) {
+      const stale = binding.tensors.some(({ disposed }) => disposed);
+      if (binding.busy || !(stale || surplus > 0)) continue;
+      surplus--;
+      this.bindings.splice(this.bindings.indexOf(binding), 1);
+      this.api.release("ReleaseIoBinding", binding.pointer);
     }
   }
 }

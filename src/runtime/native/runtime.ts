@@ -1,84 +1,66 @@
 import { availableParallelism } from "node:os";
 import type { HostArray, TensorType } from "../../graph/dtype.js";
-import type { DeviceTensor, Executable, Program, Runtime, RuntimeOptions } from "../runtime.js";
-import { findLibrary, OrtApi, type Pointer } from "./api.js";
+import type { Executable, HostTensor, Program, Runtime, RuntimeOptions } from "../runtime.js";
+import { findLibrary, OrtApi } from "./api.js";
+import { type Environment, openEnvironment } from "./environment.js";
 import { NativeExecutable } from "./executable.js";
+import { createSession } from "./session.js";
 import { NativeTensor } from "./tensor.js";
 
-const LOG_WARNINGS = 2;
-const OPTIMISE_ALL = 99;
+let shared: OrtApi | undefined;
 
-/** Settings of every session; the keys are ONNX Runtime's (onnxruntime_session_options_config_keys.h). */
-const SESSION_CONFIG: Readonly<Record<string, string>> = {
-  "session.set_denormal_as_zero": "1",
+/** The library is loaded once per process. */
+const ortApi = (): OrtApi => {
+  shared ??= new OrtApi(findLibrary());
+  return shared;
 };
 
 /** ONNX Runtime on this machine's CPU through its C API: no copies of tensors, runs off the main thread. */
 export class NativeRuntime implements Runtime {
   readonly name = "native-cpu";
   readonly threads: number;
-  private readonly api = new OrtApi(findLibrary());
-  private readonly environment: Pointer;
-  private readonly memory: Pointer;
+  private readonly api = ortApi();
+  private readonly environment: Environment;
+  private readonly profile: string | undefined;
   private readonly executables = new Set<NativeExecutable>();
+  private readonly compiling = new Set<Promise<unknown>>();
+  private closed = false;
 
-  constructor({ threads = availableParallelism() }: RuntimeOptions = {}) {
+  /** Throws when the library cannot be loaded, or a runtime with another number of threads is open. */
+  constructor({ threads = availableParallelism(), profile = process.env.SOFLOW_PROFILE }: RuntimeOptions = {}) {
     this.threads = threads;
-    this.environment = this.createEnvironment();
-    this.memory = this.api.create("CreateCpuMemoryInfo", 0, 0);
+    this.profile = profile;
+    this.environment = openEnvironment(this.api, threads);
   }
 
   get version(): string {
     return this.api.version;
   }
 
-  tensor(type: TensorType, data?: HostArray): DeviceTensor {
-    return new NativeTensor(this.api, this.memory, type, data);
+  tensor(type: TensorType, data?: HostArray): HostTensor {
+    this.checkOpen();
+    return new NativeTensor(this.api, this.environment.memory, type, data);
   }
 
   async compile(program: Program): Promise<Executable> {
-    const options = this.sessionOptions();
-    const session: [Pointer | null] = [null];
-    try {
-      const { bytes } = program;
-      await this.api.callAsync("CreateSessionFromArray", this.environment, bytes, bytes.byteLength, options, session);
-    } catch (thrown) {
-      throw new Error(`program ${program.name}: ${(thrown as Error).message}`);
-    } finally {
-      this.api.release("ReleaseSessionOptions", options);
-    }
-    const executable = new NativeExecutable(this.api, session[0]!, program);
+    this.checkOpen();
+    const compiling = createSession(this.api, this.environment.pointer, program, this.profile);
+    this.compiling.add(compiling);
+    const session = await compiling.finally(() => this.compiling.delete(compiling));
+    const executable = new NativeExecutable(this.api, session, program, () => this.executables.delete(executable));
     this.executables.add(executable);
     return executable;
   }
 
   async close(): Promise<void> {
-    for (const executable of this.executables) executable.release();
-    this.executables.clear();
+    if (this.closed) return;
+    this.closed = true;
+    await Promise.allSettled(this.compiling);
+    await Promise.all([...this.executables].map((executable) => executable.close()));
+    this.environment.release();
   }
 
-  /** One pool of threads for all sessions: two programs that alternate do not fight over the cores. */
-  private createEnvironment(): Pointer {
-    const threading = this.api.create("CreateThreadingOptions");
-    this.api.call("SetGlobalIntraOpNumThreads", threading, this.threads);
-    this.api.call("SetGlobalInterOpNumThreads", threading, 1);
-    this.api.call("SetGlobalDenormalAsZero", threading);
-    const environment = this.api.create("CreateEnvWithGlobalThreadPools", LOG_WARNINGS, "soflow", threading);
-    this.api.release("ReleaseThreadingOptions", threading);
-    return environment;
-  }
-
-  private sessionOptions(): Pointer {
-    const options = this.api.create("CreateSessionOptions");
-    this.api.call("DisablePerSessionThreads", options);
-    this.api.call("SetSessionGraphOptimizationLevel", options, OPTIMISE_ALL);
-    for (const [name, value] of Object.entries(SESSION_CONFIG))
-      this.api.call("AddSessionConfigEntry", options, name, value);
-    // A memory pattern is one block for all activations, kept beside the arena that the first run filled: with it a
-    // training step of 90 GFLOP peaked at 1.41 GB, without it at 0.96 GB, at the same speed.
-    this.api.call("DisableMemPattern", options);
-    const profile = process.env.SOFLOW_PROFILE;
-    if (profile) this.api.call("EnableProfiling", options, profile);
-    return options;
+  private checkOpen(): void {
+    if (this.closed) throw new Error("the runtime was closed");
   }
 }

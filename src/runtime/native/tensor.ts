@@ -1,12 +1,12 @@
-import { type HostArray, hostArray, type TensorType } from "../../graph/dtype.js";
+import { type HostArray, hostArray, showType, type TensorType } from "../../graph/dtype.js";
 import { onnxType } from "../../ops/cast.js";
 import { checkArray } from "../check.js";
-import type { DeviceTensor } from "../runtime.js";
+import type { HostTensor } from "../runtime.js";
 import type { OrtApi, Pointer } from "./api.js";
 
 /** A tensor in host memory: an OrtValue over an array of ours, so programs read and write it without copies. */
-export class NativeTensor implements DeviceTensor {
-  readonly data: HostArray;
+export class NativeTensor implements HostTensor {
+  private array: HostArray;
   private value: Pointer | null;
 
   constructor(
@@ -16,25 +16,25 @@ export class NativeTensor implements DeviceTensor {
     data?: HostArray,
   ) {
     if (data) checkArray(type, data);
-    this.data = hostArray(type.dtype, type.shape);
-    if (data) this.data.set(data as never);
+    this.array = (data?.slice() as HostArray | undefined) ?? hostArray(type.dtype, type.shape);
     const dims = BigInt64Array.from(type.shape, BigInt);
-    const [bytes, rank] = [this.data.byteLength, type.shape.length];
-    this.value = api.create(
-      "CreateTensorWithDataAsOrtValue",
-      memory,
-      this.data,
-      bytes,
-      dims,
-      rank,
-      onnxType[type.dtype],
-    );
+    // Asking for the buffer also moves a small array out of the JavaScript heap, where collections would move it.
+    const [bytes, rank] = [this.array.buffer.byteLength, type.shape.length];
+    const element = onnxType[type.dtype];
+    this.value = api.create("CreateTensorWithDataAsOrtValue", memory, this.array, bytes, dims, rank, element);
   }
 
   /** The OrtValue. Whoever uses it must keep this object alive for as long. */
   get pointer(): Pointer {
-    if (this.value === null) throw new Error("the tensor was disposed");
-    return this.value;
+    return this.usable().value;
+  }
+
+  get data(): HostArray {
+    return this.usable().array;
+  }
+
+  get disposed(): boolean {
+    return this.value === null;
   }
 
   async write(data: HostArray): Promise<void> {
@@ -43,12 +43,16 @@ export class NativeTensor implements DeviceTensor {
   }
 
   async read(): Promise<HostArray> {
-    if (this.value === null) throw new Error("the tensor was disposed");
     return this.data.slice() as HostArray;
   }
 
   dispose(): void {
     if (this.value !== null) this.api.release("ReleaseValue", this.value);
     this.value = null;
+  }
+
+  private usable(): { value: Pointer; array: HostArray } {
+    if (this.value === null) throw new Error(`the tensor, ${showType(this.type)}, was disposed`);
+    return { value: this.value, array: this.array };
   }
 }

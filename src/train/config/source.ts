@@ -75,7 +75,9 @@ export const readSource = (text: string, name: string, overrides: readonly strin
   return {
     value: parsedOverrides.reduce<unknown>((value, override) => setIn(value, override), parsed),
     locate: (path, at = "value") => {
-      const override = parsedOverrides.findLast((candidate) => startsWith(path, candidate.path));
+      const above = parsedOverrides.findLast((candidate) => startsWith(path, candidate.path));
+      const below = () => parsedOverrides.findLast((candidate) => startsWith(candidate.path, path));
+      const override = above ?? (document.hasIn(path) ? undefined : below());
       if (override) return { text: override.written, offset: Number.MAX_SAFE_INTEGER };
       const offset = offsetOf(document.contents, path, at);
       return { text: place(offset), offset };

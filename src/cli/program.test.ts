@@ -1,0 +1,202 @@
+import { Command } from "commander";
+import { expect, test, vi } from "vitest";
+import { UserError } from "../errors.js";
+import type { Runtime } from "../runtime/index.js";
+import { doctorCommand, type Engine } from "./doctor.js";
+import { FailedCheck, Interrupted } from "./errors.js";
+import { runProgram, type Verb } from "./program.js";
+import { type QuickstartOptions, quickstartCommand } from "./quickstart.js";
+import { type SampleOptions, sampleCommand } from "./sample.js";
+import { type TrainOptions, trainCommand } from "./train.js";
+import { type VerifyOptions, verifyCommand } from "./verify.js";
+
+/** Runs a command line over all verbs; what the verb's function was given, what was printed, the exit code. */
+const soflow = async (
+  line: readonly string[],
+  { passed = true, engine = workingEngine }: { passed?: boolean; engine?: Engine } = {},
+) => {
+  const given: (TrainOptions | SampleOptions | VerifyOptions | QuickstartOptions)[] = [];
+  const printed = { out: "", err: "" };
+  const out = (text: string) => {
+    printed.out += text;
+  };
+  const keep = async (options: (typeof given)[number]) => {
+    given.push(options);
+  };
+  const loaded: string[] = [];
+  const verb = (name: string, command: () => Command): Verb => ({
+    name,
+    load: async () => {
+      loaded.push(name);
+      return command();
+    },
+  });
+  const verbs = [
+    verb("quickstart", () => quickstartCommand(keep)),
+    verb("train", () => trainCommand(keep)),
+    verb("sample", () => sampleCommand(keep)),
+    verb("verify", () => verifyCommand(async (options) => keep(options).then(() => passed))),
+    verb("doctor", () => doctorCommand(engine, out)),
+  ];
+  const err = (text: string) => {
+    printed.err += text;
+  };
+  const code = await runProgram(line, verbs, { out, err });
+  return { code, given: given[0], loaded, ...printed };
+};
+
+const runtime = { name: "native-cpu", version: "1.30.0", threads: 2, close: async () => {} } as unknown as Runtime;
+const workingEngine: Engine = {
+  openRuntime: async () => ({ runtime, providers: ["cpu"], fallback: "no GPU was found" }),
+  matmulRate: async () => ({ gflops: 101.4, spread: 2.6 }),
+};
+
+test("a verb that is named is the only one loaded", async () => {
+  for (const name of ["quickstart", "train", "sample", "verify", "doctor"]) {
+    const { code, loaded, out } = await soflow([name, "--help"]);
+    expect(code).toBe(0);
+    expect(loaded).toEqual([name]);
+    expect(out).toContain(`Usage: soflow ${name}`);
+  }
+});
+
+test("help lists the verbs, and version is the package's", async () => {
+  const { code, out } = await soflow(["--help"]);
+  expect(code).toBe(0);
+  for (const name of ["quickstart", "train", "sample", "verify", "doctor", "Examples:", "Exit codes:"])
+    expect(out).toContain(name);
+  expect((await soflow(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(await soflow([])).toMatchObject({ code: 2 });
+});
+
+test("train: defaults, overrides, and --out and --threads over the configuration", async () => {
+  const { given } = await soflow(["train", "--config", "quickstart"]);
+  expect(given).toMatchObject({ config: { out: "runs/quickstart", seed: 0 }, resumeFrom: null });
+  const line = ["train", "--config", "quickstart", "--set", "seed=3", "--set", "train.batch=4"];
+  const full = await soflow([...line, "--out", "runs/x", "--threads", "2", "--resume-from", "runs/x/checkpoints/9"]);
+  expect(full.given).toMatchObject({
+    config: { out: "runs/x", seed: 3, train: { batch: 4, threads: 2 } },
+    resumeFrom: "runs/x/checkpoints/9",
+  });
+});
+
+test("sample: defaults and every option", async () => {
+  expect((await soflow(["sample", "runs/x"])).given).toEqual({
+    source: "runs/x",
+    count: 64,
+    steps: 1,
+    labels: null,
+    seed: 0,
+    batch: 64,
+    out: { path: "samples.png", kind: "png" },
+    scale: 1,
+    weights: "ema",
+  });
+  const options = "--count 10 --steps 2 --labels 0-2,5 --seed 7 --batch 5 --out o.npz --scale 3 --weights model";
+  expect((await soflow(["sample", "m.onnx", ...options.split(" ")])).given).toEqual({
+    source: "m.onnx",
+    count: 10,
+    steps: 2,
+    labels: [0, 1, 2, 5],
+    seed: 7,
+    batch: 5,
+    out: { path: "o.npz", kind: "npz" },
+    scale: 3,
+    weights: "model",
+  });
+});
+
+test("verify: options, and the exit code says whether all passed", async () => {
+  const all = await soflow(["verify", "fixtures"]);
+  expect(all).toMatchObject({ code: 0, given: { folder: "fixtures", only: null, requireAll: false } });
+  const some = await soflow(["verify", "f", "--only", "a,b", "--require-all"], { passed: false });
+  expect(some).toMatchObject({ code: 1, given: { folder: "f", only: ["a", "b"], requireAll: true } });
+  expect(some.err).toBe("soflow: verify f: not every check passed\n");
+});
+
+test("quickstart: options", async () => {
+  expect((await soflow(["quickstart"])).given).toMatchObject({ out: "quickstart", quick: false });
+  expect((await soflow(["quickstart", "--quick", "--out", "q"])).given).toMatchObject({ out: "q", quick: true });
+});
+
+test.each([
+  [["trian"], "soflow: unknown command 'trian' (did you mean train?)\n"],
+  [["train"], /^soflow: train: --config is missing; give a YAML file, or a preset: .*quickstart\n$/],
+  [["train", "--cnofig", "x"], "soflow: unknown option '--cnofig' (did you mean --config?)\n"],
+  [["train", "--config", "nowhere.yaml"], /^soflow: config nowhere.yaml: there is no such file, and no preset/],
+  [
+    ["train", "--config", "quickstart", "--set", "seed=x", "--set", "ema.decay=1"],
+    'soflow: --set seed=x seed: expected number, received string "x"\nsoflow: --set ema.decay=1 ema.decay is 1; it must be below 1\n',
+  ],
+  [["sample"], "soflow: missing required argument 'run-or-model'\n"],
+  [["sample", "r", "extra"], /^soflow: too many arguments for 'sample'/],
+  [
+    ["sample", "r", "--steps", "0"],
+    "soflow: option '--steps <n>' argument '0' is invalid. It must be a whole number of at least 1.\n",
+  ],
+  [
+    ["sample", "r", "--weights", "best"],
+    "soflow: option '--weights <which>' argument 'best' is invalid. It must be ema or model.\n",
+  ],
+] as const)("bad input %j is one explanation and exit code 2", async (line, expected) => {
+  const { code, err, given } = await soflow(line);
+  expect(code).toBe(2);
+  expect(given).toBeUndefined();
+  if (typeof expected === "string") expect(err).toBe(expected);
+  else expect(err).toMatch(expected);
+});
+
+test.each([
+  [new UserError("steps is 0; it must be at least 1"), 2, /^soflow: steps is 0; it must be at least 1\n$/],
+  [new FailedCheck("two of three"), 1, /^soflow: two of three\n$/],
+  [new Interrupted("stopped by Ctrl-C"), 130, /^soflow: stopped by Ctrl-C\n$/],
+  [new TypeError("x is undefined"), 70, /^soflow: internal error[^\n]*\nTypeError: x is undefined\n +at /],
+  ["a string", 70, /^soflow: internal error[^\n]*\na string\n$/],
+] as const)("%s ends with exit code %i", async (thrown, expectedCode, expected) => {
+  const load = async () =>
+    new Command("fail").action(() => {
+      throw thrown;
+    });
+  let err = "";
+  const output = { out: () => {}, err: (text: string) => void (err += text) };
+  expect(await runProgram(["fail"], [{ name: "fail", load }], output)).toBe(expectedCode);
+  expect(err).toMatch(expected);
+});
+
+test("Ctrl-C aborts the signal, and the exit code is 130 once the work has returned", async () => {
+  let aborted = false;
+  const run = async ({ signal }: QuickstartOptions) => {
+    const stopped = new Promise((resolve) => signal.addEventListener("abort", resolve));
+    const warn = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    process.emit("SIGINT");
+    expect(warn).toHaveBeenCalledWith("\nsoflow: finishing this step; Ctrl-C again stops at once\n");
+    warn.mockRestore();
+    await stopped;
+    aborted = signal.aborted;
+  };
+  const before = process.listenerCount("SIGINT");
+  const verbs = [{ name: "quickstart", load: async () => quickstartCommand(run) }];
+  expect(await runProgram(["quickstart"], verbs, { out: () => {}, err: () => {} })).toBe(130);
+  expect(aborted).toBe(true);
+  expect(process.listenerCount("SIGINT")).toBe(before);
+});
+
+test("doctor prints a table, or JSON with the same facts", async () => {
+  const { code, out } = await soflow(["doctor"]);
+  expect(code).toBe(0);
+  expect(out).toContain(`node             ${process.versions.node}\n`);
+  expect(out).toContain(
+    "onnxruntime      1.30.0\nruntime          native-cpu, 2 threads\nfallen back      no GPU was found\n",
+  );
+  expect(out).toContain("providers        cpu\nmatrix products  101 ± 3 GFLOP/s, float32\n");
+  const report = JSON.parse((await soflow(["doctor", "--json"])).out) as unknown;
+  expect(report).toMatchObject({ node: process.versions.node, runtime: { name: "native-cpu", gflops: 101.4 } });
+});
+
+test("doctor tells why the runtime does not open, and fails", async () => {
+  const openRuntime = async () => Promise.reject(new Error("libonnxruntime.so.1 was not found"));
+  const { code, out, err } = await soflow(["doctor"], { engine: { ...workingEngine, openRuntime } });
+  expect(code).toBe(1);
+  expect(out).toContain("runtime          does not open: libonnxruntime.so.1 was not found\n");
+  expect(err).toBe("soflow: doctor: the runtime does not open\n");
+});

@@ -1,0 +1,28 @@
+import { Command } from "commander";
+import { interruptible } from "./interrupt.js";
+
+export type QuickstartOptions = {
+  /** Run folder. */
+  readonly out: string;
+  /** A run of about a minute, to see that everything works. */
+  readonly quick: boolean;
+  /** Aborted at the first Ctrl-C: finish the step, save, return. */
+  readonly signal: AbortSignal;
+};
+
+type Flags = { readonly out: string; readonly quick?: boolean };
+
+const EXAMPLES = `
+Examples:
+  soflow quickstart            minutes on a laptop's CPU; nothing to download
+  soflow quickstart --quick    about a minute, to see that everything works
+`;
+
+/** `soflow quickstart`; `run` trains a small model and draws from it. */
+export const quickstartCommand = (run: (options: QuickstartOptions) => Promise<void>): Command =>
+  new Command("quickstart")
+    .description("Train a small one-step model on drawn glyphs and draw from it.")
+    .option("--out <dir>", "run folder", "quickstart")
+    .option("--quick", "a shorter run, to see that everything works")
+    .addHelpText("after", EXAMPLES)
+    .action(({ out, quick }: Flags) => interruptible((signal) => run({ out, quick: quick ?? false, signal })));

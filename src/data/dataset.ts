@@ -1,0 +1,36 @@
+/** Size of every image of a dataset: grey or RGB. */
+export type ImageShape = { readonly channels: 1 | 3; readonly height: number; readonly width: number };
+
+/** One labelled image: height·width·channels bytes, row by row, channels last, 0 – 255. */
+export type Sample = { readonly pixels: Uint8Array; readonly label: number };
+
+/** Labelled images by index. Reading an index twice gives the same sample. */
+export interface Dataset {
+  readonly name: string;
+  readonly shape: ImageShape;
+  /** Name of each label, from 0. */
+  readonly classes: readonly string[];
+  /** Number of samples, at least 1. */
+  readonly length: number;
+  read(index: number): Promise<Sample>;
+  /** What a person would look for: the file that sample `index` comes from. */
+  source(index: number): string;
+  close(): Promise<void>;
+}
+
+/** Bytes of one image. */
+export const bytesPerImage = ({ channels, height, width }: ImageShape): number => channels * height * width;
+
+/** Keeps up to `limit` bytes of what was read, so that later epochs decode nothing. */
+export const cached = (dataset: Dataset, limit = 512 * 2 ** 20): Dataset => {
+  const kept = new Map<number, Sample>();
+  const room = Math.floor(limit / bytesPerImage(dataset.shape));
+  const read = async (index: number): Promise<Sample> => {
+    const known = kept.get(index);
+    if (known) return known;
+    const sample = await dataset.read(index);
+    if (kept.size < room) kept.set(index, sample);
+    return sample;
+  };
+  return { ...dataset, read, source: (index) => dataset.source(index), close: () => dataset.close() };
+};

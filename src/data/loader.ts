@@ -1,0 +1,115 @@
+import { messageOf, UserError } from "../errors.js";
+import { key } from "../random/random.js";
+import { bytesPerImage, type Dataset, type Sample } from "./dataset.js";
+
+export type LoaderOptions = {
+  readonly seed: number;
+  /** Images per step. */
+  readonly batch: number;
+  /** The first step to load, from 0: a resumed run goes on where it was. */
+  readonly startStep: number;
+  /** Mirrors each image left to right with probability 1/2. */
+  readonly flip: boolean;
+  /** What an unreadable image does: stop the run, or be replaced by the next readable one and counted. */
+  readonly onError: "stop" | "skip";
+  /** Batches that are read ahead of the one in use. */
+  readonly ahead?: number;
+};
+
+/** The images of one step. */
+export type Batch = {
+  readonly step: number;
+  /** [B C H W] in [−1, 1]: byte / 127.5 − 1. */
+  readonly images: Float32Array<ArrayBuffer>;
+  /** [B] */
+  readonly labels: BigInt64Array<ArrayBuffer>;
+  /** Each sample's place in the whole run: step · B + j. */
+  readonly indices: readonly number[];
+  /** Which sample of the dataset each is. */
+  readonly positions: readonly number[];
+};
+
+/**
+ * Where global sample g of a run lies in the dataset: epochs of n samples, each in a random order of its own that
+ * depends on (seed, epoch) alone.
+ */
+export const samplingOrder = (seed: number, length: number): ((g: number) => number) => {
+  const orders = new Map<number, Uint32Array>();
+  return (g) => {
+    const epoch = Math.floor(g / length);
+    if (!orders.has(epoch)) orders.set(epoch, key(seed).fold("data-order").fold(epoch).permutation(length));
+    if (orders.size > 2) orders.delete(Math.min(...orders.keys()));
+    return orders.get(epoch)![g % length]!;
+  };
+};
+
+/** Bytes [H W C] to floats [C H W] in [−1, 1], mirrored on demand. */
+const place = (
+  out: Float32Array,
+  { pixels }: Sample,
+  [channels, height, width]: readonly [number, number, number],
+  mirrored: boolean,
+): void => {
+  let i = 0;
+  for (let c = 0; c < channels; c++)
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++)
+        out[i++] = pixels[(y * width + (mirrored ? width - 1 - x : x)) * channels + c]! / 127.5 - 1;
+};
+
+/** Reads batches ahead of training. Batch k is a pure function of (dataset, seed, k, B). */
+export class Loader {
+  /** Samples that could not be read and were replaced, by source. */
+  readonly skipped = new Set<string>();
+  private readonly order: (g: number) => number;
+  private readonly queue: Promise<Batch>[] = [];
+  private nextStep: number;
+
+  constructor(
+    private readonly dataset: Dataset,
+    private readonly options: LoaderOptions,
+  ) {
+    this.order = samplingOrder(options.seed, dataset.length);
+    this.nextStep = options.startStep;
+  }
+
+  /** The batch of the next step. */
+  async next(): Promise<Batch> {
+    while (this.queue.length <= (this.options.ahead ?? 2)) {
+      const batch = this.load(this.nextStep++);
+      batch.catch(() => {}); // reported when its turn comes
+      this.queue.push(batch);
+    }
+    return this.queue.shift()!;
+  }
+
+  private async load(step: number): Promise<Batch> {
+    const { batch, seed, flip } = this.options;
+    const indices = Array.from({ length: batch }, (_, j) => step * batch + j);
+    const positions = indices.map(this.order);
+    const samples = await Promise.all(positions.map((position) => this.read(position)));
+    const { channels, height, width } = this.dataset.shape;
+    const size = bytesPerImage(this.dataset.shape);
+    const images = new Float32Array(batch * size);
+    samples.forEach((sample, j) => {
+      const mirrored = flip && key(seed).fold("flip").fold(indices[j]!).uniform(1)[0]! < 0.5;
+      place(images.subarray(j * size, (j + 1) * size), sample, [channels, height, width], mirrored);
+    });
+    return { step, images, labels: BigInt64Array.from(samples, ({ label }) => BigInt(label)), indices, positions };
+  }
+
+  /** A sample, or, when it cannot be read and `onError` is skip, the next one of the dataset that can. */
+  private async read(position: number): Promise<Sample> {
+    const { dataset, options } = this;
+    for (let tried = 0; tried < dataset.length; tried++) {
+      const at = (position + tried) % dataset.length;
+      try {
+        return await dataset.read(at);
+      } catch (thrown) {
+        if (options.onError === "stop" || !(thrown instanceof UserError)) throw thrown;
+        this.skipped.add(`${dataset.source(at)}: ${messageOf(thrown)}`);
+      }
+    }
+    throw new UserError(`${dataset.name}: none of the ${dataset.length} images could be read`);
+  }
+}

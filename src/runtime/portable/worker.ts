@@ -1,0 +1,77 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { env, InferenceSession, Tensor } from "onnxruntime-node";
+import { messageOf } from "../../errors.js";
+import type { HostArray, TensorType } from "../../graph/dtype.js";
+import type { Call, Id, Ids, Ready, Reply, Request, Setup } from "./protocol.js";
+
+/** onnxruntime-node's `run` blocks its thread, so sessions and tensors live on this one. */
+
+type Stored = { readonly data: HostArray; readonly tensor: Tensor };
+
+const tensors = new Map<Id, Stored>();
+const sessions = new Map<Id, InferenceSession>();
+const { threads, profile } = workerData as Setup;
+
+/** Memory patterns are off for the reason given in ../native/session.ts. */
+const OPTIONS: InferenceSession.SessionOptions = {
+  executionProviders: ["cpu"],
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  graphOptimizationLevel: "all",
+  enableMemPattern: false,
+  logSeverityLevel: 4, // errors are thrown with their messages
+  extra: { session: { set_denormal_as_zero: "1" } },
+  ...(profile && { enableProfiling: true, profileFilePrefix: profile }),
+};
+
+const store = (id: Id, { dtype, shape }: TensorType, data: HostArray): void => {
+  tensors.set(id, { data, tensor: new Tensor(dtype, data as never, [...shape]) });
+};
+
+const named = (ids: Ids): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, tensors.get(id)!.tensor]));
+
+const serve = async (request: Request): Promise<HostArray | undefined> => {
+  switch (request.kind) {
+    case "tensor":
+      store(request.tensor, request.type, request.data);
+      return;
+    case "write":
+      tensors.get(request.tensor)!.data.set(request.data as never);
+      return;
+    case "read":
+      return tensors.get(request.tensor)!.data.slice() as HostArray;
+    case "dispose":
+      tensors.delete(request.tensor);
+      return;
+    case "compile":
+      sessions.set(request.executable, await InferenceSession.create(request.program.bytes, OPTIONS));
+      return;
+    case "run":
+      await sessions.get(request.executable)!.run(named(request.inputs), named(request.outputs));
+      return;
+    case "release":
+      await sessions.get(request.executable)?.release();
+      sessions.delete(request.executable);
+      return;
+  }
+};
+
+const answer = async ({ call, request }: Call): Promise<void> => {
+  try {
+    const data = await serve(request);
+    const reply: Reply = { call, ...(data && { data }) };
+    parentPort!.postMessage(reply, data ? [data.buffer] : []);
+  } catch (thrown) {
+    const reply: Reply = { call, error: messageOf(thrown) };
+    parentPort!.postMessage(reply);
+  }
+};
+
+let last: Promise<void> = Promise.resolve();
+parentPort!.on("message", (message: Call) => {
+  last = last.then(() => answer(message));
+});
+
+const ready: Ready = { version: env.versions.node ?? env.versions.common };
+parentPort!.postMessage(ready);
