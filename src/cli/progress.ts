@@ -44,8 +44,11 @@ const speedParts = ({ step, steps, stepsPerSecond }: TimedProgress): readonly st
 
 const joinedLength = (parts: readonly string[]): number => parts.join("  ").length;
 
-/** The parts of a line of at most `width` characters: step, values, speed, time left. The last values go first where they do not fit. */
-const fit = (progress: TimedProgress, width: number): readonly string[] => {
+/**
+ * The parts of a line of at most `width` characters: step, values, speed, time left. Where they do not fit, the last
+ * values are left out first.
+ */
+const fitting = (progress: TimedProgress, width: number): readonly string[] => {
   const head = `step ${String(progress.step).padStart(String(progress.steps).length)}/${progress.steps}`;
   const speed = speedParts(progress);
   const values = Object.entries(progress.values).map(([name, value]) => `${name} ${formatNumber(value)}`);
@@ -60,7 +63,7 @@ const dim = (part: string): string => part.replace(/^\S+/, "\u001b[2m$&\u001b[22
 
 /** One line of progress of at most `width` visible characters; colour dims the names. */
 export const formatProgress = (progress: TimedProgress, width = Number.POSITIVE_INFINITY, color = false): string =>
-  fit(progress, width)
+  fitting(progress, width)
     .map((part) => (color && /^[a-z]/i.test(part) ? dim(part) : part))
     .join("  ");
 

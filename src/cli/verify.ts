@@ -5,8 +5,8 @@ import { wordList } from "./options.js";
 export type VerifyOptions = {
   /** Folder of reference tensors (.safetensors). */
   readonly folder: string;
-  /** Names of the checks to run, or null for all. */
-  readonly only: readonly string[] | null;
+  /** Names of the checks to run; absent for all. */
+  readonly only?: readonly string[];
   /** Whether a check that cannot run, because its file is absent, counts as failed. */
   readonly requireAll: boolean;
 };
@@ -30,6 +30,6 @@ export const verifyCommand = (run: (options: VerifyOptions) => Promise<boolean>)
     .option("--require-all", "count a check whose file is absent as failed")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, { only, requireAll }: Flags) => {
-      const passed = await run({ folder, only: only ?? null, requireAll: requireAll ?? false });
+      const passed = await run({ folder, ...(only && { only }), requireAll: requireAll ?? false });
       if (!passed) throw new FailedCheck(`verify ${folder}: not every check passed`);
     });

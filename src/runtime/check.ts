@@ -3,6 +3,9 @@ import type { DeviceTensor, Program, Tensors } from "./runtime.js";
 
 export const programError = ({ name }: Program, problem: string): Error => new Error(`program ${name}: ${problem}`);
 
+/** A message of ONNX Runtime without its line breaks. */
+export const oneLine = (message: string): string => message.trim().replace(/\s*\n\s*/g, " ");
+
 /** The tensors that a runtime makes itself, and no other, can be bound by it. */
 type Own = new (...args: never[]) => DeviceTensor & { readonly disposed: boolean };
 

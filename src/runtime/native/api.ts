@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import koffi from "koffi";
+import { oneLine } from "../check.js";
 
 /** An opaque pointer. */
 export type Pointer = bigint;
@@ -22,6 +23,7 @@ const FUNCTIONS = {
   EnableProfiling: [14, "void *", ["void *", filePath]],
   DisableMemPattern: [17, "void *", ["void *"]],
   SetSessionGraphOptimizationLevel: [23, "void *", ["void *", "int"]],
+  SetIntraOpNumThreads: [24, "void *", ["void *", "int"]],
   CreateTensorWithDataAsOrtValue: [49, "void *", ["void *", "void *", "size_t", "int64_t *", "size_t", "int", out]],
   CreateCpuMemoryInfo: [69, "void *", ["int", "int", out]],
   ReleaseEnv: [92, "void", ["void *"]],
@@ -46,6 +48,7 @@ const FUNCTIONS = {
   SetGlobalDenormalAsZero: [155, "void *", ["void *"]],
   CreateArenaCfg: [156, "void *", ["size_t", "int", "int", "int", out]],
   ReleaseArenaCfg: [157, "void", ["void *"]],
+  UnregisterAllocator: [177, "void *", ["void *", "void *"]],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
 
 type FunctionName = keyof typeof FUNCTIONS;
@@ -131,6 +134,6 @@ export class OrtApi {
     if (!status) return;
     const message = this.functions.GetErrorMessage(status) as string;
     this.functions.ReleaseStatus(status);
-    throw new Error(`${name}: ${message}`);
+    throw new Error(`${name}: ${oneLine(message)}`);
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.js";
 import type { OrtApi, Pointer } from "./api.js";
 
 /** Every status is thrown with its message, so the log has nothing to add. */
@@ -14,6 +15,8 @@ export type Environment = {
   /** Describes host memory that is ours. */
   readonly memory: Pointer;
   readonly threads: number;
+  /** Whether sessions use its threads; else each has its own. */
+  readonly sharesThreads: boolean;
   release(): void;
 };
 
@@ -35,15 +38,17 @@ export const openEnvironment = (api: OrtApi, threads: number): Environment => {
 
 const createEnvironment = (api: OrtApi, threads: number): Environment => {
   const pointer = createWithThreads(api, threads);
-  shareArena(api, pointer);
+  const arena = api.create("CreateCpuMemoryInfo", ARENA_ALLOCATOR, DEFAULT_MEMORY);
   const memory = api.create("CreateCpuMemoryInfo", DEVICE_ALLOCATOR, DEFAULT_MEMORY);
+  shareArena(api, pointer, arena);
   const release = () => {
     if (!open || --open.users > 0) return;
     open = null;
-    api.release("ReleaseMemoryInfo", memory);
+    api.call("UnregisterAllocator", pointer, arena); // the environment itself lives on where onnxruntime-node uses it
+    for (const info of [arena, memory]) api.release("ReleaseMemoryInfo", info);
     api.release("ReleaseEnv", pointer);
   };
-  return { pointer, memory, threads, release };
+  return { pointer, memory, threads, sharesThreads: hasSharedThreads(api, pointer), release };
 };
 
 /** One pool of threads: two programs that alternate or run at once do not fight over the cores. */
@@ -59,11 +64,29 @@ const createWithThreads = (api: OrtApi, threads: number): Pointer => {
   }
 };
 
+/**
+ * Whether sessions can share the environment's threads: not where onnxruntime-node made it first in this process.
+ * Asked with an empty model, which is always refused: for itself, or before that for the missing threads.
+ */
+const hasSharedThreads = (api: OrtApi, environment: Pointer): boolean => {
+  const options = api.create("CreateSessionOptions");
+  try {
+    api.call("DisablePerSessionThreads", options);
+    api.create("CreateSessionFromArray", environment, new Uint8Array(1), 0, options);
+    return true;
+  } catch (thrown) {
+    return !messageOf(thrown).includes("GlobalThreadPools");
+  } finally {
+    api.release("ReleaseSessionOptions", options);
+  }
+};
+
 /** One arena: memory is that of the largest program in use, not the sum over programs. */
-const shareArena = (api: OrtApi, environment: Pointer): void => {
-  const memory = api.create("CreateCpuMemoryInfo", ARENA_ALLOCATOR, DEFAULT_MEMORY);
+const shareArena = (api: OrtApi, environment: Pointer, memory: Pointer): void => {
   const arena = api.create("CreateArenaCfg", 0, GROW_BY_POWERS_OF_TWO, BY_DEFAULT, BY_DEFAULT);
-  api.call("CreateAndRegisterAllocator", environment, memory, arena);
-  api.release("ReleaseArenaCfg", arena);
-  api.release("ReleaseMemoryInfo", memory);
+  try {
+    api.call("CreateAndRegisterAllocator", environment, memory, arena);
+  } finally {
+    api.release("ReleaseArenaCfg", arena);
+  }
 };

@@ -81,9 +81,9 @@ export class NativeExecutable implements Executable {
 
   private bind(tensors: readonly NativeTensor[]): Binding {
     const pointer = this.api.create("CreateIoBinding", this.session);
-    const inputs = this.inputs.length;
-    this.inputs.forEach((name, i) => this.api.call("BindInput", pointer, name, tensors[i]!.pointer));
-    this.outputs.forEach((name, i) => this.api.call("BindOutput", pointer, name, tensors[inputs + i]!.pointer));
+    let i = 0;
+    for (const name of this.inputs) this.api.call("BindInput", pointer, name, tensors[i++]!.pointer);
+    for (const name of this.outputs) this.api.call("BindOutput", pointer, name, tensors[i++]!.pointer);
     return { pointer, tensors, busy: false };
   }
 

@@ -44,7 +44,7 @@ export class NativeRuntime implements Runtime {
 
   async compile(program: Program): Promise<Executable> {
     this.checkOpen();
-    const compiling = createSession(this.api, this.environment.pointer, program, this.profile);
+    const compiling = createSession(this.api, this.environment, program, this.profile);
     this.compiling.add(compiling);
     const session = await compiling.finally(() => this.compiling.delete(compiling));
     const executable = new NativeExecutable(this.api, session, program, () => this.executables.delete(executable));

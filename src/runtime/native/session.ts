@@ -1,5 +1,6 @@
 import type { Program } from "../runtime.js";
 import type { OrtApi, Pointer } from "./api.js";
+import type { Environment } from "./environment.js";
 
 const OPTIMISE_ALL = 99;
 
@@ -12,14 +13,14 @@ const SESSION_CONFIG: Readonly<Record<string, string>> = {
 /** Compiles a program on another thread. Throws ONNX Runtime's message under the program's name. */
 export const createSession = async (
   api: OrtApi,
-  environment: Pointer,
+  environment: Environment,
   { name, bytes }: Program,
   profile: string | undefined,
 ): Promise<Pointer> => {
-  const options = sessionOptions(api, profile);
+  const options = sessionOptions(api, environment, profile);
   const session: [Pointer | null] = [null];
   try {
-    await api.callAsync("CreateSessionFromArray", environment, bytes, bytes.byteLength, options, session);
+    await api.callAsync("CreateSessionFromArray", environment.pointer, bytes, bytes.byteLength, options, session);
     return session[0]!;
   } catch (thrown) {
     throw new Error(`program ${name}, ${bytes.byteLength} bytes: ${(thrown as Error).message}`);
@@ -33,9 +34,10 @@ export const createSession = async (
  * holds as much in pieces from the first. A DiT training step (width 384, batch 8) then took 1.66 GB of activations
  * against 0.67 GB without, and was no faster. Without the arena it took 1.3 times as long.
  */
-const sessionOptions = (api: OrtApi, profile: string | undefined): Pointer => {
+const sessionOptions = (api: OrtApi, environment: Environment, profile: string | undefined): Pointer => {
   const options = api.create("CreateSessionOptions");
-  api.call("DisablePerSessionThreads", options);
+  if (environment.sharesThreads) api.call("DisablePerSessionThreads", options);
+  else api.call("SetIntraOpNumThreads", options, environment.threads);
   api.call("DisableMemPattern", options);
   api.call("SetSessionGraphOptimizationLevel", options, OPTIMISE_ALL);
   for (const [key, value] of Object.entries(SESSION_CONFIG)) api.call("AddSessionConfigEntry", options, key, value);

@@ -2,6 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { messageOf } from "../../errors.js";
 import type { HostArray, TensorType } from "../../graph/dtype.js";
+import { oneLine } from "../check.js";
 import type { Call, Id, Ids, Ready, Reply, Request, Setup } from "./protocol.js";
 
 /** onnxruntime-node's `run` blocks its thread, so sessions and tensors live on this one. */
@@ -63,7 +64,7 @@ const answer = async ({ call, request }: Call): Promise<void> => {
     const reply: Reply = { call, ...(data && { data }) };
     parentPort!.postMessage(reply, data ? [data.buffer] : []);
   } catch (thrown) {
-    const reply: Reply = { call, error: messageOf(thrown) };
+    const reply: Reply = { call, error: oneLine(messageOf(thrown)) };
     parentPort!.postMessage(reply);
   }
 };

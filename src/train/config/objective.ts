@@ -42,7 +42,7 @@ const guidance = z
     scale: z.number().min(1).default(1).describe("ω: 1 is no guidance, the paper uses 3; needs labels"),
     mix: share().default(1).describe("m: share of the guided velocity in the target, the paper uses 0.25"),
     decayTime: above0().max(1).default(0.8).describe("τ: guidance fades out from this time to noise"),
-    labelDropout: z.number().min(0).lt(1).default(0.1).describe("probability that a label is hidden in training"),
+    labelDropout: z.number().min(0).lt(1).default(0.1).describe("probability that guided training hides a label"),
   })
   .prefault({})
   .describe("classifier-free guidance, taken into training so that sampling stays one evaluation");

@@ -1,0 +1,51 @@
+import { appendFile, mkdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type EventImage, imageEvent, scalarsEvent, versionEvent } from "../formats/tfevents.js";
+import { writeFileAtomically } from "./files.js";
+
+type Line = { readonly step: number } & Readonly<Record<string, number>>;
+
+/** The whole lines of a metrics file up to and including `step`; a line torn by a kill is dropped. */
+const linesUntil = (text: string, step: number): Line[] =>
+  text.split("\n").flatMap((line) => {
+    try {
+      const parsed = JSON.parse(line) as Line;
+      return parsed.step <= step ? [parsed] : [];
+    } catch {
+      return [];
+    }
+  });
+
+/** Numbers of a run: `metrics.jsonl`, one JSON object a line, and the same as TensorBoard events. */
+export class Metrics {
+  private constructor(
+    private readonly file: string,
+    private readonly events: string,
+  ) {}
+
+  /** Opens the metrics of a run folder that has done `step` steps; what a killed run wrote beyond is dropped. */
+  static async open(folder: string, step: number): Promise<Metrics> {
+    const file = join(folder, "metrics.jsonl");
+    const events = join(
+      folder,
+      "tensorboard",
+      `events.out.tfevents.${Math.floor(Date.now() / 1000)}.soflow.${process.pid}`,
+    );
+    await mkdir(dirname(events), { recursive: true });
+    const kept = linesUntil(await readFile(file, "utf8").catch(() => ""), step);
+    await writeFileAtomically(file, kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await appendFile(events, versionEvent(Date.now() / 1000));
+    return new Metrics(file, events);
+  }
+
+  /** Adds the numbers of a step. */
+  async scalars(step: number, values: Readonly<Record<string, number>>): Promise<void> {
+    await appendFile(this.file, `${JSON.stringify({ step, ...values })}\n`);
+    await appendFile(this.events, scalarsEvent(Date.now() / 1000, step, values));
+  }
+
+  /** Adds a picture, to TensorBoard. */
+  async image(step: number, name: string, image: EventImage): Promise<void> {
+    await appendFile(this.events, imageEvent(Date.now() / 1000, step, name, image));
+  }
+}

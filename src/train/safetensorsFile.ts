@@ -1,0 +1,96 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { UserError } from "../errors.js";
+import {
+  decodeTensor,
+  encodeHeader,
+  headerLength,
+  parseHeader,
+  type SafetensorsHeader,
+} from "../formats/safetensors.js";
+import { writeAtomically } from "./files.js";
+
+/** A float32 tensor to be stored; its values are asked for when their turn comes. */
+export type StoredTensor = {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly read: () => Promise<Float32Array>;
+};
+
+/**
+ * Writes float32 tensors one after another, so that at most one is held beside what the caller holds.
+ * `observe` sees all bytes in order, for a checksum.
+ */
+export const writeSafetensors = (
+  path: string,
+  tensors: readonly StoredTensor[],
+  metadata: Readonly<Record<string, string>>,
+  observe: (bytes: Uint8Array) => void = () => {},
+): Promise<void> =>
+  writeAtomically(path, async (write) => {
+    const put = (bytes: Uint8Array): Promise<void> => {
+      observe(bytes);
+      return write(bytes);
+    };
+    await put(
+      encodeHeader(
+        tensors.map(({ name, shape }) => ({ name, shape, dtype: "F32" })),
+        metadata,
+      ),
+    );
+    for (const { read } of tensors) {
+      const data = await read();
+      await put(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+  });
+
+const readRange = async (file: FileHandle, start: number, size: number): Promise<Uint8Array> => {
+  const bytes = new Uint8Array(size);
+  for (let done = 0; done < size; ) {
+    const { bytesRead } = await file.read(bytes, done, size - done, start + done);
+    if (bytesRead === 0) return bytes.subarray(0, done);
+    done += bytesRead;
+  }
+  return bytes;
+};
+
+/** A safetensors file whose tensors are read one by one. */
+export type OpenSafetensors = {
+  readonly path: string;
+  readonly header: SafetensorsHeader;
+  /** The values as float32, whatever float type they are stored in. */
+  readonly read: (name: string) => Promise<Float32Array<ArrayBuffer>>;
+  readonly close: () => Promise<void>;
+};
+
+/** Opens and checks a file; throws a `UserError` that names it when it is not whole. */
+export const openSafetensors = async (path: string): Promise<OpenSafetensors> => {
+  const file = await open(path).catch(() => {
+    throw new UserError(`there is no file ${path}`);
+  });
+  try {
+    const { size } = await file.stat();
+    const length = headerLength(await readRange(file, 0, Math.min(8, size)), size, path);
+    const header = parseHeader(await readRange(file, 8, length), size, path);
+    return { path, header, read: (name) => readTensor(file, header, path, name), close: () => file.close() };
+  } catch (thrown) {
+    await file.close();
+    throw thrown;
+  }
+};
+
+const readTensor = async (
+  file: FileHandle,
+  header: SafetensorsHeader,
+  path: string,
+  name: string,
+): Promise<Float32Array<ArrayBuffer>> => {
+  const entry = header.entries.get(name);
+  if (!entry) throw new UserError(`${path} has no tensor ${name}`);
+  const data = decodeTensor(
+    entry.dtype,
+    await readRange(file, header.dataStart + entry.start, entry.end - entry.start),
+  );
+  if (data instanceof Float32Array) return data;
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  throw new UserError(`${path}: tensor ${name} has element type ${entry.dtype}; weights are floats`);
+};
