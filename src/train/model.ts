@@ -1,0 +1,97 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf, UserError } from "../errors.js";
+import { type DiTConfig, dit } from "../models/dit.js";
+import { type Parameter, positionValues, Scope } from "../nn/index.js";
+import { full, input } from "../ops/index.js";
+import type { Network, ParameterisationName, PathName } from "../paths/index.js";
+import { writeFileAtomically } from "./files.js";
+import { type OpenSafetensors, openSafetensors, type StoredTensor, writeSafetensors } from "./safetensorsFile.js";
+
+/** What `config.json` of a model folder holds: all that is needed to sample, beside the weights. */
+export type ModelDescription = {
+  readonly format: "soflow";
+  readonly version: 1;
+  readonly network: DiTConfig;
+  readonly path: PathName;
+  readonly parameterisation: ParameterisationName;
+  /** Names of the labels, in order; empty for an unconditional model. */
+  readonly classes: readonly string[];
+};
+
+/** A network as a function, and the parameters it has. */
+export const openNetwork = (config: DiTConfig): { network: Network; parameters: readonly Parameter[] } => {
+  const scope = new Scope();
+  const model = dit(config);
+  const network: Network = (x, t, s, y) => model(scope, { x, t, s, y });
+  const time = full(0, { dtype: "float32", shape: [1, 1, 1, 1] });
+  const image = { dtype: "float32", shape: [1, config.channels, config.imageSize, config.imageSize] } as const;
+  network(input("x", image), time, time, input("y", { dtype: "int64", shape: [1] })); // names the parameters
+  return { network, parameters: scope.parameters };
+};
+
+const CONFIG = "config.json";
+const WEIGHTS = "model.safetensors";
+const POSITIONS = "pos_embed"; // a constant here, stored because the official checkpoints have it
+
+const card = ({ network, classes }: ModelDescription, steps: number, parameters: number): string => `---
+library_name: soflow
+tags: [one-step-generation, flow-matching, dit]
+---
+# A SoFlow model
+
+Draws ${network.imageSize}×${network.imageSize} images with ${network.channels} channel${network.channels === 1 ? "" : "s"} in one network evaluation
+(Solution Flow Models, arXiv:2512.15657). ${(parameters / 1e6).toFixed(2)} M parameters: width ${network.width}, depth ${network.depth}, ${network.heads} heads, patch ${network.patch}.
+Trained for ${steps} steps; these are the averaged (EMA) weights.
+${classes.length > 0 ? `\nLabels: ${classes.map((name, i) => `${i} = ${name}`).join(", ")}.\n` : "\nUnconditional.\n"}
+    soflow sample <this folder> --count 64 --out samples.png
+`;
+
+/** Writes a model folder: config.json, model.safetensors, README.md (the model card). */
+export const saveModel = async (
+  folder: string,
+  description: ModelDescription,
+  weights: readonly StoredTensor[],
+  steps: number,
+): Promise<void> => {
+  await mkdir(folder, { recursive: true });
+  const { imageSize, patch, width } = description.network;
+  const side = imageSize / patch;
+  const positions = { name: POSITIONS, shape: [1, side * side, width], read: async () => positionValues(side, width) };
+  const count = weights.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1), 0);
+  await writeSafetensors(join(folder, WEIGHTS), [positions, ...weights], { format: "pt" });
+  await writeFileAtomically(join(folder, "README.md"), card(description, steps, count));
+  await writeDescription(join(folder, CONFIG), description);
+};
+
+export const writeDescription = (path: string, description: ModelDescription): Promise<void> =>
+  writeFileAtomically(path, `${JSON.stringify(description, null, 2)}\n`);
+
+export const readDescription = async (path: string): Promise<ModelDescription> => {
+  try {
+    const description = JSON.parse(await readFile(path, "utf8")) as ModelDescription;
+    if (description.format !== "soflow") throw new Error('its "format" is not "soflow"');
+    return description;
+  } catch (thrown) {
+    throw new UserError(`${path} does not describe a model: ${messageOf(thrown)}`);
+  }
+};
+
+/** Checks that a file has every parameter in its shape; differences are listed together, by name. */
+export const checkWeights = (file: OpenSafetensors, parameters: readonly Parameter[], prefix: string): void => {
+  const wrong = parameters.flatMap(({ name, tensor: { shape } }) => {
+    const entry = file.header.entries.get(prefix + name);
+    if (!entry) return [`${name} is missing`];
+    return `${entry.shape}` === `${shape}` ? [] : [`${name} is [${entry.shape}], not [${shape}]`];
+  });
+  if (wrong.length > 0)
+    throw new UserError(
+      `${file.path} does not fit the model: ${wrong.slice(0, 5).join("; ")}${wrong.length > 5 ? `; and ${wrong.length - 5} more` : ""}`,
+    );
+};
+
+/** Paths of a model folder's parts. */
+export const modelPaths = (folder: string) => ({ config: join(folder, CONFIG), weights: join(folder, WEIGHTS) });
+
+/** Opens the weights of a model folder. */
+export const openWeights = (folder: string): Promise<OpenSafetensors> => openSafetensors(join(folder, WEIGHTS));
