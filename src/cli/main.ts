@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import type { Runtime } from "../runtime/index.js";
 import { runProgram, type Verb } from "./program.js";
 
 const out = (text: string): void => void process.stdout.write(text);
@@ -8,12 +7,38 @@ const err = (text: string): void => void process.stderr.write(text);
 /** The verbs. Each file, and the library function behind it, is imported when it is needed and not before. */
 const verbs: readonly Verb[] = [
   {
+    name: "quickstart",
+    load: async () => {
+      const { quickstartCommand } = await import("./quickstart.js");
+      return quickstartCommand(async (options) => (await import("./run/quickstart.js")).run(options, out));
+    },
+  },
+  {
+    name: "train",
+    load: async () => {
+      const { trainCommand } = await import("./train.js");
+      return trainCommand(async (options) => (await import("./run/train.js")).run(options, out));
+    },
+  },
+  {
+    name: "sample",
+    load: async () => {
+      const { sampleCommand } = await import("./sample.js");
+      return sampleCommand(async (options) => (await import("./run/sample.js")).run(options, out));
+    },
+  },
+  {
+    name: "verify",
+    load: async () => {
+      const { verifyCommand } = await import("./verify.js");
+      return verifyCommand(async (options) => (await import("./run/verify.js")).run(options, out));
+    },
+  },
+  {
     name: "doctor",
     load: async () => {
       const { doctorCommand } = await import("./doctor.js");
-      const openRuntime = async () => ({ runtime: await (await import("../runtime/index.js")).openRuntime() });
-      const matmulRate = async (runtime: Runtime) => (await import("../train/matmulRate.js")).matmulRate(runtime);
-      return doctorCommand({ openRuntime, matmulRate }, out);
+      return doctorCommand((await import("./run/doctor.js")).engine, out);
     },
   },
 ];

@@ -36,23 +36,23 @@ export type GridOptions = {
   readonly scale?: number;
   /** A number to write above each image. */
   readonly labels?: readonly number[];
+  /** Pixels between images and around them; 2 by default. */
+  readonly margin?: number;
 };
-
-const GAP = 2;
 
 /** Lays images out in rows on a dark ground, each under its label where labels are given. */
 export const grid = (
   images: ImageBytes,
-  { columns = Math.ceil(Math.sqrt(images.count)), scale = 1, labels }: GridOptions = {},
+  { columns = Math.ceil(Math.sqrt(images.count)), scale = 1, labels, margin = 2 }: GridOptions = {},
 ): Picture => {
-  const caption = labels ? GLYPH.height * captionScale(scale) + GAP * 2 : 0;
-  const cell = { width: images.size * scale + GAP, height: images.size * scale + GAP + caption };
+  const caption = labels ? GLYPH.height * captionScale(scale) + margin * 2 : 0;
+  const cell = { width: images.size * scale + margin, height: images.size * scale + margin + caption };
   const rows = Math.ceil(images.count / columns);
-  const [width, height] = [columns * cell.width + GAP, rows * cell.height + GAP];
+  const [width, height] = [columns * cell.width + margin, rows * cell.height + margin];
   const picture = { width, height, rgb: new Uint8Array(width * height * 3).fill(24) };
   for (let i = 0; i < images.count; i++) {
-    const [left, top] = [GAP + (i % columns) * cell.width, GAP + Math.floor(i / columns) * cell.height];
-    if (labels) write(picture, String(labels[i]), left, top + GAP, captionScale(scale));
+    const [left, top] = [margin + (i % columns) * cell.width, margin + Math.floor(i / columns) * cell.height];
+    if (labels) write(picture, String(labels[i]), left, top + margin, captionScale(scale));
     paste(picture, images, i, left, top + caption, scale);
   }
   return picture;

@@ -49,7 +49,7 @@ export const decodeNpy = (bytes: Uint8Array, file: string): NpyArray => {
   const wanted = shape.reduce((n, size) => n * size, 1) * Type.BYTES_PER_ELEMENT;
   if (bytes.length - end !== wanted)
     throw new UserError(`${file} is truncated: ${wanted} bytes of data are wanted, it has ${bytes.length - end}`);
-  return { shape, data: new Type(bytes.slice(end).buffer) };
+  return { shape, data: new Type(new Uint8Array(bytes.subarray(end)).buffer) };
 };
 
 /** The bytes of a .npz file: members without compression, as `numpy.savez` writes them. */

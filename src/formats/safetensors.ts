@@ -156,7 +156,7 @@ export const bfloatToNumber = (bits: number): number => new Float32Array(Uint32A
 
 /** The values of a tensor from its bytes. Halves and bfloat16 are widened to float32. */
 export const decodeTensor = (dtype: SafetensorsType, bytes: Uint8Array) => {
-  const { buffer } = bytes.slice(); // a copy of its own is aligned
+  const { buffer } = new Uint8Array(bytes); // a copy of its own is aligned
   if (dtype === "F16") return Float32Array.from(new Uint16Array(buffer), halfToNumber);
   if (dtype === "BF16") return Float32Array.from(new Uint16Array(buffer), bfloatToNumber);
   return new CONSTRUCTORS[dtype](buffer);

@@ -1,3 +1,4 @@
+export { crossEntropy } from "./classification.js";
 export type { Guidance } from "./guidance.js";
 export type { Loss } from "./objective.js";
 export {
