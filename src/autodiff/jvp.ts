@@ -42,6 +42,8 @@ export const jvp = <R extends Results>(
   primals: readonly Tensor[],
   tangents: readonly Tensor[],
 ): [R, R] => {
+  if (primals.length !== tangents.length)
+    throw new Error(`jvp: there are ${primals.length} primals and ${tangents.length} tangents; each primal needs one`);
   const local = primals.map((x) => alias(x)); // so that only what f takes as an argument moves, not what it closes over
   primals.forEach((x, i) => {
     if (!sameShape(x.shape, tangents[i]!.shape))

@@ -75,12 +75,22 @@ export class Loader {
 
   /** The batch of the next step. */
   async next(): Promise<Batch> {
+    this.readAhead();
+    return this.queue.shift()!;
+  }
+
+  /** Waits for the next batch without taking it. Rejects when it cannot be read. */
+  async ready(): Promise<void> {
+    this.readAhead();
+    await this.queue[0];
+  }
+
+  private readAhead(): void {
     while (this.queue.length <= (this.options.ahead ?? 2)) {
       const batch = this.load(this.nextStep++);
       batch.catch(() => {}); // reported when its turn comes
       this.queue.push(batch);
     }
-    return this.queue.shift()!;
   }
 
   private async load(step: number): Promise<Batch> {

@@ -2,7 +2,7 @@ import { exhaustive, messageOf } from "../errors.js";
 import type { Runtime, RuntimeOptions } from "./runtime.js";
 
 export { evaluate } from "./evaluate.js";
-export { matmulRate } from "./matmulRate.js";
+export { matmulRate, openRateMeter, quantile } from "./matmulRate.js";
 export type { DeviceTensor, Executable, HostTensor, Program, Runtime, RuntimeOptions, Tensors } from "./runtime.js";
 
 /** `native`: ONNX Runtime's C API. `portable`: onnxruntime-node in a worker thread, for machines where that cannot be. */

@@ -11,7 +11,7 @@ const ROUNDS = 7;
 export type MatmulRate = {
   /** Median over the rounds, in 1e9 float32 operations (additions and multiplications) per second. */
   readonly gflops: number;
-  /** (fastest − slowest) / median of the rounds: how far to trust it. */
+  /** Half the range between the quartiles, in the same unit: how far to trust it. */
   readonly spread: number;
 };
 
@@ -37,13 +37,17 @@ const entries = (name: string, { shape }: TensorType): HostArray =>
     .normal(sizeOf(shape))
     .map((z) => z / Math.sqrt(shape[0]!));
 
-const median = (sorted: readonly number[]): number => sorted[sorted.length >> 1]!;
+/** The p-quantile of some numbers, 0 ≤ p ≤ 1. */
+export const quantile = (values: readonly number[], p: number): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))]!;
+};
 
-/**
- * What this machine's matrix products run at: a chain of float32 products in one program, after a warm-up. Takes about
- * two seconds at 100 GFLOP/s.
- */
-export const matmulRate = async (runtime: Runtime): Promise<MatmulRate> => {
+/** A measurement that can be repeated, between those of something else. */
+export type RateMeter = { readonly round: () => Promise<number>; readonly close: () => void };
+
+/** Prepares the chain of products; each `round` runs it once and gives its rate in GFLOP/s. */
+export const openRateMeter = async (runtime: Runtime): Promise<RateMeter> => {
   const program = chain();
   const executable = await runtime.compile(program);
   const inputs = Object.fromEntries(
@@ -51,15 +55,27 @@ export const matmulRate = async (runtime: Runtime): Promise<MatmulRate> => {
   );
   const outputs = { y: runtime.tensor(program.outputs.y!) };
   const operations = PRODUCTS * 2 * SIZES.tokens * SIZES.width * SIZES.hidden;
-  const rates: number[] = [];
-  await executable.run(inputs, outputs);
-  for (let round = 0; round < ROUNDS; round++) {
+  const round = async (): Promise<number> => {
     const start = performance.now();
     await executable.run(inputs, outputs);
-    rates.push(operations / (performance.now() - start) / 1e6);
-  }
-  for (const tensor of [...Object.values(inputs), outputs.y]) tensor.dispose();
-  executable.release();
-  rates.sort((a, b) => a - b);
-  return { gflops: median(rates), spread: (rates.at(-1)! - rates[0]!) / median(rates) };
+    return operations / (performance.now() - start) / 1e6;
+  };
+  const close = (): void => {
+    executable.release();
+    for (const tensor of [...Object.values(inputs), outputs.y]) tensor.dispose();
+  };
+  return { round, close };
+};
+
+/**
+ * What this machine's matrix products run at: a chain of float32 products in one program, after a warm-up. Takes about
+ * two seconds at 100 GFLOP/s.
+ */
+export const matmulRate = async (runtime: Runtime): Promise<MatmulRate> => {
+  const { round, close } = await openRateMeter(runtime);
+  const rates: number[] = [];
+  for (let i = 0; i <= ROUNDS; i++) rates.push(await round());
+  close();
+  const warm = rates.slice(1);
+  return { gflops: quantile(warm, 0.5), spread: (quantile(warm, 0.75) - quantile(warm, 0.25)) / 2 };
 };

@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytesOf, type DType, type HostArray, hostArray, type TensorType } from "../graph/dtype.js";
 import { encodeModel, type OnnxNode } from "../onnx/model.js";
+import { ModelProtoSchema } from "../onnx/onnx_pb.js";
 import { evaluate, matmulRate, openRuntime, peakMemory, type RuntimeKind } from "./index.js";
 import type { DeviceTensor, Executable, HostTensor, Program, Runtime } from "./runtime.js";
 import { workerUrl } from "./workerUrl.js";
@@ -115,6 +117,19 @@ describe.each(kinds)("$kind runtime", ({ kind, absent }) => {
     });
     const gram = programOf("fused", [fused], { a: float(1, 2) }, { y: float(1, 1) });
     expect((await evaluate(runtime, gram, { a: floats(3, 4) })).y).toEqual(floats(50));
+  });
+
+  test("takes the newest format that is promised: IR version 13, opset 26", async () => {
+    const program = identity(float(2));
+    const model = fromBinary(ModelProtoSchema, program.bytes);
+    model.irVersion = 13n;
+    model.opsetImport.find(({ domain }) => domain === "")!.version = 26n;
+    const { y } = await evaluate(
+      runtime,
+      { ...program, bytes: toBinary(ModelProtoSchema, model) },
+      { x: floats(1, 2) },
+    );
+    expect(y).toEqual(floats(1, 2));
   });
 
   test("mixes element types in one program", async () => {
@@ -377,6 +392,16 @@ test.skipIf(kinds[1]!.absent !== null)("falls back to the portable runtime, and 
   expect(fallback.fallbackReason).toMatch(/a runtime with 1 threads is open in this process/);
   await Promise.all([native.close(), fallback.close()]);
 });
+
+test.each(kinds.filter(({ absent }) => absent === null))(
+  "the $kind runtime opens with threads that do not spin",
+  async ({ kind }) => {
+    const runtime = await openRuntime({ kind, threads: 2, spin: false });
+    const { y } = await evaluate(runtime, adding(float(1)), { x: floats(1), d: floats(2) });
+    expect(y).toEqual(floats(3));
+    await runtime.close();
+  },
+);
 
 test("finds a worker beside compiled modules, and in dist/ from source", () => {
   const at = (asking: string) => workerUrl(asking, "./worker.js").href;

@@ -1,6 +1,4 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 import { type Batch, type Dataset, Loader, openDataset } from "../data/index.js";
 import { UserError } from "../errors.js";
 import { grid, toBytes } from "../formats/grid.js";
@@ -102,6 +100,7 @@ class Run {
   private summed = 0;
   private since = performance.now();
   private last: Report = {};
+  private savedAt: number;
 
   constructor(
     private readonly options: RunOptions,
@@ -111,7 +110,9 @@ class Run {
     private readonly generator: Generator,
     private readonly metrics: Metrics,
     private done: number,
-  ) {}
+  ) {
+    this.savedAt = done;
+  }
 
   private get config(): Config {
     return this.options.config;
@@ -211,14 +212,11 @@ class Run {
   }
 
   private async save(): Promise<void> {
-    const { checkpoints } = runPaths(this.config.out);
-    if ((await listCheckpoints(checkpoints)).includes(this.done)) return;
-    await saveCheckpoint(checkpoints, {
-      step: this.done,
-      seed: this.config.seed,
-      tensors: stateTensors(this.step),
-      keep: this.config.train.keepCheckpoints,
-    });
+    if (this.savedAt === this.done) return;
+    const { seed, out, train } = this.config;
+    const checkpoint = { step: this.done, seed, tensors: stateTensors(this.step), keep: train.keepCheckpoints };
+    await saveCheckpoint(runPaths(out).checkpoints, checkpoint);
+    this.savedAt = this.done;
   }
 
   private async exportModel(): Promise<void> {
@@ -228,15 +226,17 @@ class Run {
   }
 }
 
+type Start = { readonly folder: string; readonly step: number } | undefined;
+
 /** Where a run begins: the checkpoint that was named, else the latest of its folder, else step 0. */
-const startingPoint = async (folder: string, resumeFrom: string | null | undefined) => {
+const startingPoint = async (folder: string, resumeFrom: string | null | undefined): Promise<Start> => {
   if (resumeFrom) return findCheckpoint(resumeFrom);
   const latest = (await listCheckpoints(folder)).at(-1);
   return latest === undefined ? undefined : { folder, step: latest };
 };
 
-const restore = async (step: TrainingStep, { folder, step: at }: { folder: string; step: number }): Promise<number> => {
-  const { file, state } = await loadCheckpoint(folder, at);
+const restore = async (step: TrainingStep, { folder, step: at }: NonNullable<Start>): Promise<void> => {
+  const { file } = await loadCheckpoint(folder, at);
   try {
     const missing = step.state.names.filter(
       (name) => `${file.header.entries.get(name)?.shape}` !== `${step.state.types[name]!.shape}`,
@@ -246,7 +246,6 @@ const restore = async (step: TrainingStep, { folder, step: at }: { folder: strin
         `${file.path} is of another model: ${missing.slice(0, 3).join(", ")} differ${missing.length > 3 ? `, and ${missing.length - 3} more` : ""}`,
       );
     for (const name of step.state.names) await step.state.write(name, await file.read(name));
-    return state.step;
   } finally {
     await file.close();
   }
@@ -257,41 +256,54 @@ const restore = async (step: TrainingStep, { folder, step: at }: { folder: strin
  * that of an uninterrupted run. Throws `UserError` for bad data, a loss that is not finite, a corrupt checkpoint.
  */
 export const runTraining = async (options: RunOptions): Promise<RunResult> => {
-  const { config } = options;
+  const { config, resumeFrom } = options;
   const dataset = await openDataset(config.data, config.seed);
-  const description = describeModel(config, dataset);
-  const unlock = await lockFolder(config.out);
-  const runtime = options.runtime ?? (await openRuntime(config.train.threads ? { threads: config.train.threads } : {}));
   try {
-    return await trainIn(options, dataset, description, runtime);
+    const start = await startingPoint(runPaths(config.out).checkpoints, resumeFrom);
+    const { flip, onError } = config.data;
+    const order = { seed: config.seed, batch: config.train.batch, startStep: start?.step ?? 0, flip, onError };
+    const loader = new Loader(dataset, order);
+    await loader.ready(); // bad data show themselves before anything is written
+    const unlock = await lockFolder(config.out);
+    try {
+      return await withRuntime(options, (runtime) => trainIn(options, dataset, loader, start, runtime));
+    } finally {
+      await unlock();
+    }
   } finally {
-    await unlock();
     await dataset.close();
-    if (!options.runtime) await runtime.close();
+  }
+};
+
+const withRuntime = async <T>({ runtime, config }: RunOptions, use: (runtime: Runtime) => Promise<T>): Promise<T> => {
+  if (runtime) return use(runtime);
+  const own = await openRuntime(config.train.threads ? { threads: config.train.threads } : {});
+  try {
+    return await use(own);
+  } finally {
+    await own.close();
   }
 };
 
 const trainIn = async (
   options: RunOptions,
   dataset: Dataset,
-  description: ModelDescription,
+  loader: Loader,
+  start: Start,
   runtime: Runtime,
 ): Promise<RunResult> => {
-  const { config, resumeFrom, onNote } = options;
+  const { config, onNote } = options;
+  const description = describeModel(config, dataset);
   const paths = runPaths(config.out);
-  const start = await startingPoint(paths.checkpoints, resumeFrom);
   const step = await buildStep(runtime, config, description);
   const generator = await Generator.create(runtime, description, Math.min(64, config.train.sampleCount));
   try {
-    if (!start) await initialise(step, openNetwork(description.network).parameters, config.seed);
-    const done = start ? await restore(step, start) : 0;
+    if (start) await restore(step, start);
+    else await initialise(step, openNetwork(description.network).parameters, config.seed);
+    const done = start?.step ?? 0;
     if (start) onNote?.(`going on from step ${done}`);
     if (!existsSync(paths.config)) await writeFileAtomically(paths.config, configToYaml(config));
     await writeDescription(paths.network, description);
-    await mkdir(dirname(paths.samples(0)), { recursive: true });
-    const { batch } = config.train;
-    const { flip, onError } = config.data;
-    const loader = new Loader(dataset, { seed: config.seed, batch, startStep: done, flip, onError });
     const metrics = await Metrics.open(config.out, done);
     const result = await new Run(options, description, step, loader, generator, metrics, done).toTheEnd();
     for (const line of loader.skipped) onNote?.(`skipped ${line}`);

@@ -2,6 +2,9 @@ import type { Engine } from "../doctor.js";
 
 /** The engine as doctor examines it. */
 export const engine: Engine = {
-  openRuntime: async () => ({ runtime: await (await import("../../runtime/index.js")).openRuntime() }),
-  matmulRate: async (runtime) => (await import("../../train/matmulRate.js")).matmulRate(runtime),
+  openRuntime: async () => {
+    const runtime = await (await import("../../runtime/index.js")).openRuntime();
+    return { runtime, ...(runtime.fallbackReason !== undefined && { fallback: runtime.fallbackReason }) };
+  },
+  matmulRate: async (runtime) => (await import("../../runtime/index.js")).matmulRate(runtime),
 };

@@ -18,6 +18,7 @@ const filePath = process.platform === "win32" ? "const char16_t *" : "const char
 /** The entries of the `OrtApi` table in use: position (the table only grows, so positions are stable) and arguments. */
 const FUNCTIONS = {
   GetErrorMessage: [2, "const char *", ["void *"]],
+  DisableTelemetryEvents: [6, "void *", ["void *"]],
   CreateSessionFromArray: [8, "void *", ["void *", "void *", "size_t", "void *", out]],
   CreateSessionOptions: [10, "void *", [out]],
   EnableProfiling: [14, "void *", ["void *", filePath]],
@@ -45,6 +46,7 @@ const FUNCTIONS = {
   CreateAndRegisterAllocator: [144, "void *", ["void *", "void *", "void *"]],
   SetGlobalIntraOpNumThreads: [147, "void *", ["void *", "int"]],
   SetGlobalInterOpNumThreads: [148, "void *", ["void *", "int"]],
+  SetGlobalSpinControl: [149, "void *", ["void *", "int"]],
   SetGlobalDenormalAsZero: [155, "void *", ["void *"]],
   CreateArenaCfg: [156, "void *", ["size_t", "int", "int", "int", out]],
   ReleaseArenaCfg: [157, "void", ["void *"]],

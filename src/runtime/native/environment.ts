@@ -24,20 +24,21 @@ let open: { readonly environment: Environment; users: number } | null = null;
 
 /**
  * The environment of this process, made when first asked for. ONNX Runtime keeps a single one, and silently ignores
- * the settings of a second; so asking for another number of threads while one is open is an error.
+ * the settings of a second; so another number of threads while one is open is an error, and
+ * `spin` is that of the first.
  */
-export const openEnvironment = (api: OrtApi, threads: number): Environment => {
+export const openEnvironment = (api: OrtApi, threads: number, spin: boolean): Environment => {
   if (open && open.environment.threads !== threads)
     throw new Error(
       `a runtime with ${open.environment.threads} threads is open in this process; close it before opening one with ${threads}`,
     );
-  open ??= { environment: createEnvironment(api, threads), users: 0 };
+  open ??= { environment: createEnvironment(api, threads, spin), users: 0 };
   open.users++;
   return open.environment;
 };
 
-const createEnvironment = (api: OrtApi, threads: number): Environment => {
-  const pointer = createWithThreads(api, threads);
+const createEnvironment = (api: OrtApi, threads: number, spin: boolean): Environment => {
+  const pointer = createWithThreads(api, threads, spin);
   const arena = api.create("CreateCpuMemoryInfo", ARENA_ALLOCATOR, DEFAULT_MEMORY);
   const memory = api.create("CreateCpuMemoryInfo", DEVICE_ALLOCATOR, DEFAULT_MEMORY);
   shareArena(api, pointer, arena);
@@ -52,13 +53,16 @@ const createEnvironment = (api: OrtApi, threads: number): Environment => {
 };
 
 /** One pool of threads: two programs that alternate or run at once do not fight over the cores. */
-const createWithThreads = (api: OrtApi, threads: number): Pointer => {
+const createWithThreads = (api: OrtApi, threads: number, spin: boolean): Pointer => {
   const options = api.create("CreateThreadingOptions");
   try {
     api.call("SetGlobalIntraOpNumThreads", options, threads);
     api.call("SetGlobalInterOpNumThreads", options, 1);
+    api.call("SetGlobalSpinControl", options, Number(spin));
     api.call("SetGlobalDenormalAsZero", options);
-    return api.create("CreateEnvWithGlobalThreadPools", LOG_FATAL_ONLY, "soflow", options);
+    const environment = api.create("CreateEnvWithGlobalThreadPools", LOG_FATAL_ONLY, "soflow", options);
+    api.call("DisableTelemetryEvents", environment); // nothing about a run leaves the machine
+    return environment;
   } finally {
     api.release("ReleaseThreadingOptions", options);
   }

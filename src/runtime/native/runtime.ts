@@ -27,10 +27,10 @@ export class NativeRuntime implements Runtime {
   private closed = false;
 
   /** Throws when the library cannot be loaded, or a runtime with another number of threads is open. */
-  constructor({ threads = availableParallelism(), profile = process.env.SOFLOW_PROFILE }: RuntimeOptions = {}) {
-    this.threads = threads;
-    this.profile = profile;
-    this.environment = openEnvironment(this.api, threads);
+  constructor(options: RuntimeOptions = {}) {
+    this.threads = options.threads ?? availableParallelism();
+    this.profile = options.profile ?? process.env.SOFLOW_PROFILE;
+    this.environment = openEnvironment(this.api, this.threads, options.spin ?? true);
   }
 
   get version(): string {

@@ -23,7 +23,7 @@ export type Reply = { readonly call: number; readonly data?: HostArray; readonly
 export type Call = { readonly call: number; readonly request: Request };
 
 /** What the worker starts with. */
-export type Setup = { readonly threads: number; readonly profile: string | undefined };
+export type Setup = { readonly threads: number; readonly spin: boolean; readonly profile: string | undefined };
 
 /** The worker's first message. */
 export type Ready = { readonly version: string };

@@ -68,6 +68,6 @@ class PortableRuntime implements Runtime {
 
 /** Opens the portable runtime; `fallbackReason` says why not a faster one. Throws when onnxruntime-node cannot be loaded. */
 export const openPortable = async (
-  { threads = availableParallelism(), profile = process.env.SOFLOW_PROFILE }: RuntimeOptions,
+  { threads = availableParallelism(), spin = true, profile = process.env.SOFLOW_PROFILE }: RuntimeOptions,
   fallbackReason?: string,
-): Promise<Runtime> => new PortableRuntime(await Connection.open({ threads, profile }), threads, fallbackReason);
+): Promise<Runtime> => new PortableRuntime(await Connection.open({ threads, spin, profile }), threads, fallbackReason);

@@ -11,7 +11,7 @@ type Stored = { readonly data: HostArray; readonly tensor: Tensor };
 
 const tensors = new Map<Id, Stored>();
 const sessions = new Map<Id, InferenceSession>();
-const { threads, profile } = workerData as Setup;
+const { threads, spin, profile } = workerData as Setup;
 
 /** Memory patterns are off for the reason given in ../native/session.ts. */
 const OPTIONS: InferenceSession.SessionOptions = {
@@ -21,7 +21,7 @@ const OPTIONS: InferenceSession.SessionOptions = {
   graphOptimizationLevel: "all",
   enableMemPattern: false,
   logSeverityLevel: 4, // errors are thrown with their messages
-  extra: { session: { set_denormal_as_zero: "1" } },
+  extra: { session: { set_denormal_as_zero: "1", intra_op: { allow_spinning: spin ? "1" : "0" } } },
   ...(profile && { enableProfiling: true, profileFilePrefix: profile }),
 };
 
