@@ -43,7 +43,7 @@ export const jvp = <R extends Results>(
   tangents: readonly Tensor[],
 ): [R, R] => {
   if (primals.length !== tangents.length)
-    throw new Error(`jvp: there are ${primals.length} primals and ${tangents.length} tangents; each primal needs one`);
+    throw new Error(`jvp: primals and tangents differ in number: ${primals.length} and ${tangents.length}`);
   const local = primals.map((x) => alias(x)); // so that only what f takes as an argument moves, not what it closes over
   primals.forEach((x, i) => {
     if (!sameShape(x.shape, tangents[i]!.shape))

@@ -46,7 +46,9 @@ export const tarMembers = async (file: FileHandle, path: string): Promise<Member
   const { size: total } = await file.stat();
   const members: Member[] = [];
   let longName: string | undefined;
-  for (let at = 0; at < total; ) {
+  for (let at = 0; ; ) {
+    if (at >= total)
+      throw new UserError(`${path} is truncated: it ends at byte ${total} without an end-of-archive block`);
     const header = await readExactly(file, at, BLOCK);
     if (header.length < BLOCK) throw new UserError(`${path} is truncated: it ends inside a header at byte ${at}`);
     if (header.every((byte) => byte === 0)) break;
