@@ -115,3 +115,14 @@ test("a finished run says so again and changes nothing", async () => {
   expect((await soflow(...train("whole"))).code).toBe(0);
   expect((await readFile(lastCheckpoint("whole"))).equals(before)).toBe(true);
 });
+
+test("a folder that was begun with another configuration is refused, its own train section may change", async () => {
+  const other = await soflow(...train("whole"), "--set", "model.width=32");
+  expect(other.code).toBe(2);
+  expect(other.err).toContain(
+    "whole was begun with another configuration: model differs from its config.yaml; choose another folder with --out",
+  );
+  const again = await soflow(...train("whole"), "--set", "train.logEvery=2");
+  expect(again.code).toBe(0);
+  expect(again.err).toContain("train differs from this run's config.yaml; the new values are used");
+});

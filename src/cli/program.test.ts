@@ -116,7 +116,7 @@ test("verify: options, and the exit code says whether all passed", async () => {
 });
 
 test("quickstart: options", async () => {
-  expect((await soflow(["quickstart"])).given).toMatchObject({ out: "quickstart", quick: false });
+  expect((await soflow(["quickstart"])).given).toMatchObject({ out: "runs/quickstart", quick: false });
   expect((await soflow(["quickstart", "--quick", "--out", "q"])).given).toMatchObject({ out: "q", quick: true });
 });
 

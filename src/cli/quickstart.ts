@@ -10,7 +10,7 @@ export type QuickstartOptions = {
   readonly signal: AbortSignal;
 };
 
-type Flags = { readonly out: string; readonly quick?: boolean };
+type Flags = { readonly out?: string; readonly quick?: boolean };
 
 const EXAMPLES = `
 Examples:
@@ -22,7 +22,9 @@ Examples:
 export const quickstartCommand = (run: (options: QuickstartOptions) => Promise<void>): Command =>
   new Command("quickstart")
     .description("Train a small one-step model on drawn glyphs and draw from it.")
-    .option("--out <dir>", "run folder", "quickstart")
+    .option("--out <dir>", "run folder (default: runs/quickstart, or runs/quickstart-quick)")
     .option("--quick", "a shorter run, to see that everything works")
     .addHelpText("after", EXAMPLES)
-    .action(({ out, quick }: Flags) => interruptible((signal) => run({ out, quick: quick ?? false, signal })));
+    .action(({ quick = false, out = quick ? "runs/quickstart-quick" : "runs/quickstart" }: Flags) =>
+      interruptible((signal) => run({ out, quick, signal })),
+    );

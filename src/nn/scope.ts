@@ -33,7 +33,7 @@ export class Scope {
     const full = this.path === "" ? name : `${this.path}.${name}`;
     const before = this.known.get(full);
     if (before && `${before.tensor.shape}` !== `${shape}`)
-      throw new Error(`parameter ${full} is used as [${before.tensor.shape}] and as [${shape}]`);
+      throw new Error(`parameter ${full} is used as [${before.tensor.shape.join(" ")}] and as [${shape.join(" ")}]`);
     if (before) return before.tensor;
     const type: TensorType = { dtype: "float32", shape };
     const tensor = input(parameterInput(full), type);

@@ -7,7 +7,7 @@ import { add, inputName } from "../ops/index.js";
 import { isGemm } from "../ops/matmul.js";
 import { encodeModel, type OnnxConstant, type OnnxNode } from "./model.js";
 import type { Program } from "./program.js";
-import { inputsOf, simplify } from "./simplify.js";
+import { contentText, inputsOf, simplify } from "./simplify.js";
 
 /** Collects what operations emit. Small constants are shared by content. */
 class Builder implements Lowering {
@@ -29,7 +29,7 @@ class Builder implements Lowering {
   }
 
   constant(data: HostArray, type: TensorType): string {
-    const key = data.length <= 64 ? `${type.dtype}[${type.shape}]${Array.from(data, String)}` : undefined;
+    const key = data.length <= 64 ? `${type.dtype}[${type.shape}]${contentText(data)}` : undefined;
     const known = key && this.shared.get(key);
     if (known) return known;
     const name = `constant_${this.count++}`;
@@ -160,6 +160,8 @@ const finish = (
     outputs: node.outputs.map(rename),
   }));
   const inputs = inputsOf(wanted);
+  const clash = Object.keys(outputs).find((output) => output in inputs);
+  if (clash !== undefined) throw new Error(`program ${name}: ${clash} names both an input and an output`);
   const types = Object.fromEntries(Object.keys(outputs).map((output, i) => [output, wanted[i]!.type]));
   return {
     name,

@@ -1,5 +1,5 @@
 import type { HostArray, TensorType } from "../graph/dtype.js";
-import { bytesOf, hostArray, sameShape, sizeOf } from "../graph/dtype.js";
+import { bytesOf, hostArray, sameShape, showType, sizeOf } from "../graph/dtype.js";
 import { Node, type Tensor } from "../graph/tensor.js";
 import { ancestors } from "../graph/walk.js";
 import { constantData, isConstant } from "../ops/constant.js";
@@ -8,20 +8,26 @@ import { constantOf, inputName } from "../ops/index.js";
 /** Results up to this many elements are computed when the program is built. */
 const FOLD_LIMIT = 1 << 16;
 
-const typeKey = (type: TensorType): string => `${type.dtype}[${type.shape}]`;
+/** A number as a string that tells −0 from 0: dividing by them differs. */
+const exactText = (value: number | bigint): string => (Object.is(value, -0) ? "-0" : String(value));
+
+/** The elements of a host array as a string, the same for equal contents alone. */
+export const contentText = (data: HostArray): string =>
+  Array.from(data as ArrayLike<number | bigint>, exactText).join();
 
 /** A constant's content as a string; large arrays (never made twice) stand for themselves. */
 const contentKey = (data: HostArray, ids: Map<object, number>): string => {
-  if (data.length <= 1024) return Array.from(data, String).join();
+  if (data.length <= 1024) return contentText(data);
   if (!ids.has(data)) ids.set(data, ids.size);
   return `#${ids.get(data)}`;
 };
 
 /** Two nodes with one key compute the same: operation, attributes and inputs agree. */
 const keyOf = (node: Node, ids: Map<object, number>): string => {
-  const attributes = Object.entries(node.attributes).map(([name, value]) =>
-    ArrayBuffer.isView(value) ? `${name}=${contentKey(value as HostArray, ids)}` : `${name}=${JSON.stringify(value)}`,
-  );
+  const attributes = Object.entries(node.attributes).map(([name, value]) => {
+    if (ArrayBuffer.isView(value)) return `${name}=${contentKey(value as HostArray, ids)}`;
+    return `${name}=${typeof value === "number" ? exactText(value) : JSON.stringify(value)}`;
+  });
   const inputs = node.inputs.map((x) => `${x.node.id}:${x.index}`);
   return `${node.op.name}(${inputs})${attributes.sort()}`;
 };
@@ -102,7 +108,7 @@ export const inputsOf = (outputs: readonly Tensor[]): Record<string, TensorType>
     if (name === undefined) continue;
     const before = found[name];
     if (before && !(before.dtype === y!.dtype && sameShape(before.shape, y!.shape)))
-      throw new Error(`input ${name} is both ${typeKey(before)} and ${typeKey(y!.type)}`);
+      throw new Error(`input ${name} is both ${showType(before)} and ${showType(y!.type)}`);
     found[name] = y!.type;
   }
   return found;

@@ -35,8 +35,8 @@ export const addDecay = (decay: number): Transform => ({
 /** u ← −η(k) u */
 export const scaleByLearningRate = (rate: (k: number) => number): Transform => ({
   slots: [],
-  scalars: { learningRate: rate },
-  update: (u, { scalars }) => ({ u: u.mul(scalars.learningRate!).neg(), slots: {} }),
+  scalars: { negativeRate: (k) => -rate(k) }, // negated on the host: one pass over memory less
+  update: (u, { scalars }) => ({ u: u.mul(scalars.negativeRate!), slots: {} }),
 });
 
 /** AdamW: Adam with decoupled weight decay. */

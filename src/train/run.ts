@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { type Batch, type Dataset, Loader, openDataset } from "../data/index.js";
 import { UserError } from "../errors.js";
 import { grid, toBytes } from "../formats/grid.js";
@@ -7,7 +7,7 @@ import { adamw, learningRate } from "../optim/index.js";
 import { key } from "../random/random.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { checkpointPaths, findCheckpoint, listCheckpoints, loadCheckpoint, saveCheckpoint } from "./checkpoint.js";
-import { type Config, configToYaml, modelSizes } from "./config/index.js";
+import { type Config, configToYaml, modelSizes, parseConfig } from "./config/index.js";
 import { writeFileAtomically } from "./files.js";
 import { collect, Generator } from "./generate.js";
 import { Metrics } from "./metrics.js";
@@ -226,6 +226,26 @@ class Run {
   }
 }
 
+/** Sections that a run must keep; the loop's own numbers may change between one command and the next. */
+const KEPT = ["seed", "data", "model", "objective", "optimizer", "ema"] as const;
+
+/** Throws when the run folder was begun with another configuration; changes of the loop are noted. */
+const requireSameRun = async (config: Config, onNote: RunOptions["onNote"]): Promise<void> => {
+  const { config: path } = runPaths(config.out);
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return;
+  const before = parseConfig(text, path);
+  const differs = (section: keyof Config): boolean =>
+    JSON.stringify(before[section]) !== JSON.stringify(config[section]);
+  const changed = KEPT.filter(differs);
+  if (changed.length > 0)
+    throw new UserError(
+      `${config.out} was begun with another configuration: ${changed.join(", ")} differ${changed.length === 1 ? "s" : ""} from its config.yaml; ` +
+        `choose another folder with --out, or fork it with --resume-from ${config.out}/checkpoints/latest`,
+    );
+  if (differs("train")) onNote?.("train differs from this run's config.yaml; the new values are used");
+};
+
 type Start = { readonly folder: string; readonly step: number } | undefined;
 
 /** Where a run begins: the checkpoint that was named, else the latest of its folder, else step 0. */
@@ -260,6 +280,7 @@ export const runTraining = async (options: RunOptions): Promise<RunResult> => {
   const dataset = await openDataset(config.data, config.seed);
   try {
     const start = await startingPoint(runPaths(config.out).checkpoints, resumeFrom);
+    if (start && !resumeFrom) await requireSameRun(config, options.onNote);
     const { flip, onError } = config.data;
     const order = { seed: config.seed, batch: config.train.batch, startStep: start?.step ?? 0, flip, onError };
     const loader = new Loader(dataset, order);
@@ -302,7 +323,7 @@ const trainIn = async (
     else await initialise(step, openNetwork(description.network).parameters, config.seed);
     const done = start?.step ?? 0;
     if (start) onNote?.(`going on from step ${done}`);
-    if (!existsSync(paths.config)) await writeFileAtomically(paths.config, configToYaml(config));
+    await writeFileAtomically(paths.config, configToYaml(config));
     await writeDescription(paths.network, description);
     const metrics = await Metrics.open(config.out, done);
     const result = await new Run(options, description, step, loader, generator, metrics, done).toTheEnd();
