@@ -41,21 +41,23 @@ export const middleTimes = (time1: Tensor, time2: Tensor, ratio: Tensor) => {
   return { t, s, l };
 };
 
-/** v*, the velocity that both losses take for the truth at x_t; no gradient flows through it. */
+/**
+ * v*, the velocity that both losses take for the truth at x_t; no gradient flows through it. `F_y` is F(x_t, t, t, y)
+ * where the caller has it already: for samples that keep their label, the others do not read it.
+ */
 const targetVelocity = (
-  options: SoFlowOptions,
+  { network, coefficients, guidance, nullLabel }: SoFlowOptions,
   { labels, original }: Samples,
-  x_t: Tensor,
-  t: Tensor,
-  v_t: Tensor,
+  { x_t, v_t, t, F_y }: { x_t: Tensor; v_t: Tensor; t: Tensor; F_y?: Tensor },
 ): Tensor => {
-  const { network, coefficients, guidance, nullLabel } = options;
   if (!guidance || guidance.scale === 1) return v_t;
   const none = full(nullLabel, labels.type);
-  const calls: Call[] = [[x_t, t, t, none], ...(guidance.mix === 1 ? [] : [[x_t, t, t, original] as const])];
-  const [v_null, v_y] = evaluate(network, calls).map((F_t) => stopGradient(velocity(coefficients, x_t, t, F_t)));
+  const withLabel: Call[] = guidance.mix === 1 || F_y ? [] : [[x_t, t, t, original]];
+  const [F_null, own] = evaluate(network, [[x_t, t, t, none], ...withLabel]);
+  const frozen = (F_t: Tensor): Tensor => stopGradient(velocity(coefficients, x_t, t, F_t));
+  const F_own = guidance.mix === 1 ? undefined : (F_y ?? own);
   const dropped = reshape(equal(labels, none), { shape: t.shape });
-  return guidedVelocity(guidance, { t, v_t, v_null: v_null!, ...(v_y && { v_y }), dropped });
+  return guidedVelocity(guidance, { t, v_t, v_null: frozen(F_null!), ...(F_own && { v_y: frozen(F_own) }), dropped });
 };
 
 /**
@@ -87,7 +89,7 @@ export const consistencyLoss =
     const { labels } = draws;
     const { t, s, l } = middleTimes(draws.time1, draws.time2, draws.ratio);
     const { x_t, v_t } = along(path, t, draws);
-    const x_l = x_t.add(targetVelocity(options, draws, x_t, t, v_t).mul(l.sub(t)));
+    const x_l = x_t.add(targetVelocity(options, draws, { x_t, v_t, t }).mul(l.sub(t)));
     const F_t = network(x_t, t, s, labels);
     const f_t = solution(coefficients, x_t, t, s, F_t);
     const f_l = solution(coefficients, x_l, l, s, network(x_l, l, s, labels));

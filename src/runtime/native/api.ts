@@ -78,13 +78,18 @@ export const findLibrary = (): string => {
   return path;
 };
 
+/** Held for good: koffi unloads a library that nothing refers to, and functions decoded from pointers do not count. */
+const libraries = new Set<ReturnType<typeof koffi.load>>();
+
 /** The C API of ONNX Runtime as typed calls: each checks its status and throws ONNX Runtime's own message. */
 export class OrtApi {
   readonly version: string;
   private readonly functions: Record<FunctionName, Native>;
 
   constructor(path: string) {
-    const base = koffi.load(path).func("void *OrtGetApiBase()")() as Pointer;
+    const library = koffi.load(path);
+    libraries.add(library);
+    const base = library.func("void *OrtGetApiBase()")() as Pointer;
     const entry = (at: Pointer, index: number, type: ReturnType<typeof koffi.proto>) =>
       koffi.decode(koffi.decode(at, 8 * index, "void *"), type) as Native;
     this.version = entry(base, 1, koffi.proto(`const char *OrtVersion_${prototypes++}()`))() as string;
