@@ -70,8 +70,9 @@ export const velocityLoss =
     const { network, path, coefficients, weight } = options;
     const { t, labels } = draws;
     const { x_t, v_t } = along(path, t, draws);
-    const v_star = targetVelocity(options, draws, x_t, t, v_t);
-    const delta = velocity(coefficients, x_t, t, network(x_t, t, t, labels)).sub(stopGradient(v_star));
+    const F_t = network(x_t, t, t, labels);
+    const v_star = targetVelocity(options, draws, { x_t, v_t, t, F_y: F_t });
+    const delta = velocity(coefficients, x_t, t, F_t).sub(stopGradient(v_star));
     const mse = perSample(delta.square());
     const w = adaptiveWeight(mse, weight).div(abs(partialS(coefficients.b, t, t)));
     return { loss: w.mul(mse).mean(), report: { mse: mse.mean(), weight: w.mean() } };
