@@ -1,5 +1,6 @@
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { chart } from "../formats/chart.js";
 import { type EventImage, imageEvent, scalarsEvent, versionEvent } from "../formats/tfevents.js";
 import { writeFileAtomically } from "./files.js";
 
@@ -42,6 +43,21 @@ export class Metrics {
   async scalars(step: number, values: Readonly<Record<string, number>>): Promise<void> {
     await appendFile(this.file, `${JSON.stringify({ step, ...values })}\n`);
     await appendFile(this.events, scalarsEvent(Date.now() / 1000, step, values));
+  }
+
+  /** Draws the squared errors so far as `curves.svg`. */
+  async draw(): Promise<void> {
+    const lines = linesUntil(await readFile(this.file, "utf8"), Number.POSITIVE_INFINITY);
+    const names = Object.keys(lines.at(-1) ?? {}).filter((name) => name.endsWith("mse"));
+    const series = names.map((name) => ({
+      name: name.replace("_", " "),
+      points: lines.map((line) => [line.step, line[name] ?? Number.NaN] as const).filter(([, y]) => y > 0),
+    }));
+    if (series.some(({ points }) => points.length > 1))
+      await writeFileAtomically(
+        join(dirname(this.file), "curves.svg"),
+        chart("mean squared errors in training", "step", series),
+      );
   }
 
   /** Adds a picture, to TensorBoard. */

@@ -204,6 +204,7 @@ class Run {
       { scale: network.imageSize < 64 ? 2 : 1 },
     );
     await writePng(runPaths(this.config.out).samples(this.done), picture);
+    await this.metrics.draw();
     await this.metrics.image(this.done, "samples", {
       png: await encodePng(picture),
       width: picture.width,
