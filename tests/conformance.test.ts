@@ -33,11 +33,11 @@ const typeOf = (example: ExampleInput): TensorType =>
 
 const draw = (example: ExampleInput, seed: number): Float64Array => {
   const { dtype, shape } = typeOf(example);
+  const { below = 5, range = [-2, 2] } = "shape" in example ? example : {};
   const u = key(seed).fold("conformance").uniform(sizeOf(shape));
-  const spec = "shape" in example ? example : {};
   if (dtype === "bool") return Float64Array.from(u, (x) => Number(x > 0.5));
-  if (!isFloat(dtype)) return Float64Array.from(u, (x) => Math.floor(x * (("below" in spec && spec.below) || 5)));
-  const [low, high] = ("range" in spec && spec.range) || [-2, 2];
+  if (!isFloat(dtype)) return Float64Array.from(u, (x) => Math.floor(x * below));
+  const [low = 0, high = 0] = range;
   return Float64Array.from(u, (x) => Math.fround(low + (high - low) * x));
 };
 

@@ -1,16 +1,16 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { messageOf, UserError } from "../errors.js";
 import type { Dataset, ImageShape, Sample } from "./dataset.js";
-import { requireFolder } from "./folder.js";
+import { readBytes, requireFolder } from "./files.js";
 
 const unzip = promisify(gunzip);
 
 /** A file's bytes, unpacked when its name ends in .gz. */
 const load = async (path: string): Promise<Uint8Array> => {
-  const bytes = await readFile(path);
+  const bytes = await readBytes(path);
   if (!path.endsWith(".gz")) return bytes;
   return unzip(bytes).catch((thrown: unknown) => {
     throw new UserError(`${path} is not a whole gzip file: ${messageOf(thrown)}`);
@@ -51,8 +51,11 @@ const PLANE = 32 * 32;
 const RECORD = 1 + 3 * PLANE;
 
 /** Channels last from CIFAR's planes. */
-const interleave = (planes: Uint8Array): Uint8Array =>
-  Uint8Array.from({ length: 3 * PLANE }, (_, i) => planes[(i % 3) * PLANE + Math.floor(i / 3)]!);
+const interleave = (planes: Uint8Array): Uint8Array => {
+  const pixels = new Uint8Array(3 * PLANE);
+  for (let c = 0; c < 3; c++) for (let i = 0; i < PLANE; i++) pixels[3 * i + c] = planes[c * PLANE + i]!;
+  return pixels;
+};
 
 /** CIFAR-10's binary release: data_batch_*.bin (or .bin.gz) in a folder, records of one label and 3·32·32 bytes. */
 export const openCifar10 = async (path: string): Promise<Dataset> => {

@@ -1,43 +1,65 @@
-import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { UserError } from "../errors.js";
 import type { Dataset, ImageShape } from "./dataset.js";
+import { readBytes, requireFolder } from "./files.js";
 import { decodeImage, IMAGE_ENDINGS, isImageName } from "./image.js";
 
-/** Throws a `UserError` unless there is a folder at this path. */
-export const requireFolder = async (path: string, holds: string): Promise<void> => {
-  const found = await stat(path).catch(() => undefined);
-  if (!found) throw new UserError(`data.path: there is no folder ${path}; give one that holds ${holds}`);
-  if (!found.isDirectory()) throw new UserError(`data.path: ${path} is a file; give a folder that holds ${holds}`);
+type Listing = { readonly folders: readonly string[]; readonly images: readonly string[] };
+
+/** What a folder holds, by name, links followed; hidden entries, which systems and tools leave about, are passed over. */
+const list = async (folder: string): Promise<Listing> => {
+  const names = (await readdir(folder)).filter((name) => !name.startsWith(".")).sort();
+  const paths = names.map((name) => join(folder, name));
+  // Only what is not named like an image is looked at: a folder of a million images costs no million calls.
+  const isFolder = await Promise.all(
+    paths.map(async (path) => !isImageName(path) && !!(await stat(path).catch(() => undefined))?.isDirectory()),
+  );
+  return { folders: paths.filter((_, i) => isFolder[i]), images: paths.filter(isImageName) };
 };
 
+/** Every image in a folder and the folders inside it, in order of path. */
 const imagesIn = async (folder: string): Promise<string[]> => {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  const files = entries.filter((entry) => entry.isFile() && isImageName(entry.name));
-  return files.map((entry) => join(entry.parentPath, entry.name)).sort();
+  const { folders, images } = await list(folder);
+  return [...images, ...(await Promise.all(folders.map(imagesIn))).flat()].sort();
 };
 
-/** A folder of images: each subfolder is a class, in order of name; a folder without subfolders is one class. */
+type Labelled = { readonly file: string; readonly label: number };
+
+/** The images of class folders. Throws when a class would be empty or an image would belong to none. */
+const labelled = async (path: string, { folders, images }: Listing): Promise<Labelled[]> => {
+  if (images[0])
+    throw new UserError(
+      `data.path: ${path} holds images beside its class folders, such as ${images[0]}; move them into a class folder`,
+    );
+  const perClass = await Promise.all(folders.map(imagesIn));
+  const empty = folders.find((_, i) => perClass[i]!.length === 0);
+  if (empty)
+    throw new UserError(
+      `data.path: the class folder ${empty} holds no images (${IMAGE_ENDINGS.join(", ")}); add some or remove it`,
+    );
+  return perClass.flatMap((files, label) => files.map((file) => ({ file, label })));
+};
+
+/**
+ * A folder of images: each subfolder is a class, in order of name; a folder without subfolders is one class, "all".
+ * Images of other sizes are cut and scaled as `decodeImage` says.
+ */
 export const openFolder = async (path: string, shape: ImageShape): Promise<Dataset> => {
   const holds = `images (${IMAGE_ENDINGS.join(", ")}), one subfolder for each class`;
   await requireFolder(path, holds);
-  const entries = await readdir(path, { withFileTypes: true });
-  const folders = entries
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .sort();
-  const classes = folders.length > 0 ? folders : ["all"];
-  const perClass = await Promise.all(classes.map((name) => imagesIn(folders.length > 0 ? join(path, name) : path)));
-  const files = perClass.flatMap((images, label) => images.map((file) => ({ file, label })));
+  const listing = await list(path);
+  const { folders, images } = listing;
+  const files = folders.length > 0 ? await labelled(path, listing) : images.map((file) => ({ file, label: 0 }));
   if (files.length === 0) throw new UserError(`data.path: ${path} holds no images; it must hold ${holds}`);
   return {
     name: path,
     shape,
-    classes,
+    classes: folders.length > 0 ? folders.map((folder) => basename(folder)) : ["all"],
     length: files.length,
     read: async (index) => {
       const { file, label } = files[index]!;
-      return { pixels: await decodeImage(await readFile(file), shape, file), label };
+      return { pixels: await decodeImage(await readBytes(file), shape, file), label };
     },
     source: (index) => files[index]!.file,
     close: async () => {},

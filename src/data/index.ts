@@ -11,7 +11,15 @@ export { type Batch, Loader, type LoaderOptions, samplingOrder } from "./loader.
 /** Where images come from. */
 export type DataSource =
   | { readonly kind: "glyphs"; readonly size: number; readonly channels: 1 | 3; readonly samples: number }
-  | { readonly kind: "folder" | "webdataset"; readonly path: string; readonly size: number; readonly channels: 1 | 3 }
+  | { readonly kind: "folder"; readonly path: string; readonly size: number; readonly channels: 1 | 3 }
+  | {
+      readonly kind: "webdataset";
+      readonly path: string;
+      readonly size: number;
+      readonly channels: 1 | 3;
+      /** Number of labels, where a shard may lack some; by default one more than the largest found. */
+      readonly classCount?: number;
+    }
   | { readonly kind: "cifar10" | "mnist"; readonly path: string };
 
 /** Opens a dataset. `seed` and `split` matter to glyphs only, which draws its images from them. */
@@ -27,7 +35,7 @@ export const openDataset = async (
     case "folder":
       return cached(await openFolder(source.path, square(source.size, source.channels)));
     case "webdataset":
-      return cached(await openWebDataset(source.path, square(source.size, source.channels)));
+      return cached(await openWebDataset(source.path, square(source.size, source.channels), source.classCount));
     case "cifar10":
       return openCifar10(source.path);
     case "mnist":

@@ -37,9 +37,10 @@ export const samplingOrder = (seed: number, length: number): ((g: number) => num
   const orders = new Map<number, Uint32Array>();
   return (g) => {
     const epoch = Math.floor(g / length);
-    if (!orders.has(epoch)) orders.set(epoch, key(seed).fold("data-order").fold(epoch).permutation(length));
-    if (orders.size > 2) orders.delete(Math.min(...orders.keys()));
-    return orders.get(epoch)![g % length]!;
+    const order = orders.get(epoch) ?? key(seed).fold("data-order").fold(epoch).permutation(length);
+    orders.set(epoch, order);
+    if (orders.size > 2) orders.delete(orders.keys().next().value!); // the oldest made
+    return order[g % length]!;
   };
 };
 

@@ -3,22 +3,25 @@ import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import type { Dataset, ImageShape } from "./dataset.js";
 import { decodeImage, isImageName } from "./image.js";
-import { type Member, readMember, tarMembers } from "./tar.js";
+import { type Listed, type Member, readMember, tarMembers } from "./tar.js";
 
 /** `{0000..0004}` spelled out, as WebDataset's own patterns have it. */
 const expandRanges = (pattern: string): string[] => {
   const match = /\{(\d+)\.\.(\d+)\}/.exec(pattern);
   if (!match) return [pattern];
   const [range, from = "", to = ""] = match;
+  if (Number(to) < Number(from))
+    throw new UserError(`data.path: ${pattern} counts down in ${range}; write the smaller number first`);
   const numbers = Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) =>
     String(Number(from) + i).padStart(from.length, "0"),
   );
   return numbers.flatMap((number) => expandRanges(pattern.replace(range, number)));
 };
 
+/** The files that a pattern names; `*` and `?` stand in the file's name. */
 const matching = async (pattern: string): Promise<string[]> => {
   const file = basename(pattern);
-  if (!/[*?]/.test(file)) return (await stat(pattern).catch(() => undefined)) ? [pattern] : [];
+  if (!/[*?]/.test(file)) return (await stat(pattern).catch(() => undefined))?.isFile() ? [pattern] : [];
   const escaped = file
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
     .replaceAll("*", ".*")
@@ -30,63 +33,82 @@ const matching = async (pattern: string): Promise<string[]> => {
     .sort();
 };
 
+/** The shards of a pattern. Throws when any part of it matches nothing: a missing shard is not passed over. */
+const findShards = async (pattern: string): Promise<string[]> => {
+  const patterns = expandRanges(pattern);
+  const found = await Promise.all(patterns.map(matching));
+  const missing = patterns.find((_, i) => found[i]!.length === 0);
+  if (missing)
+    throw new UserError(`data.path: no file matches ${missing}; give a tar, or a pattern such as shards/train-*.tar`);
+  return [...new Set(found.flat())];
+};
+
 /** A sample of a shard: its image, and where its label is written. */
 type Entry = { readonly shard: number; readonly image: Member; readonly label: number };
 
 /** The key of a member: its path up to the first dot of the file name. */
 const keyOf = (name: string): string => join(dirname(name), basename(name).split(".")[0]!);
 
-const labelOf = async (file: FileHandle, member: Member, path: string): Promise<number> => {
-  const text = new TextDecoder().decode(await readMember(file, member));
-  const where = `${path}: ${member.name}`;
-  const value = member.name.endsWith(".json") ? jsonLabel(text, where) : Number(text.trim() || Number.NaN);
-  if (!Number.isInteger(value) || value < 0)
-    throw new UserError(
-      `${where} holds the label ${JSON.stringify(text.trim().slice(0, 40))}; a label is a whole number from 0`,
-    );
-  return value;
-};
+/** More classes than any labelled set has: a label beyond is damage, and would size the label embedding. */
+const LABEL_LIMIT = 65_536;
 
-const jsonLabel = (text: string, where: string): number => {
+const isLabel = (member: string): boolean => /\.(cls|json)$/.test(member);
+
+const jsonLabel = (text: string, where: string): unknown => {
   try {
-    const { label, cls } = JSON.parse(text) as { label?: unknown; cls?: unknown };
-    return Number(label ?? cls ?? Number.NaN);
+    const { label, cls } = (JSON.parse(text) ?? {}) as { label?: unknown; cls?: unknown };
+    return label ?? cls;
   } catch (thrown) {
     throw new UserError(`${where} is not JSON: ${messageOf(thrown)}`);
   }
 };
 
-const indexShard = async (file: FileHandle, path: string, shard: number): Promise<Entry[]> => {
-  const samples = new Map<string, { image?: Member; label?: Member }>();
-  for (const member of await tarMembers(file, path)) {
+const labelOf = (member: string, text: string, path: string, classCount?: number): number => {
+  const where = `${path}: ${member}`;
+  const written = String((member.endsWith(".json") ? jsonLabel(text, where) : text) ?? "").trim();
+  const value = /^\d+$/.test(written) ? Number(written) : Number.NaN;
+  if (Number.isNaN(value) || value >= LABEL_LIMIT)
+    throw new UserError(
+      `${where} holds the label ${JSON.stringify(text.trim().slice(0, 40))}; a label is a whole number from 0`,
+    );
+  if (classCount !== undefined && value >= classCount)
+    throw new UserError(`${where} holds the label ${value}; the dataset has labels 0 to ${classCount - 1}`);
+  return value;
+};
+
+const indexShard = async (file: FileHandle, path: string, shard: number, classCount?: number): Promise<Entry[]> => {
+  const samples = new Map<string, { image?: Member; label?: Listed }>();
+  for (const member of await tarMembers(file, path, isLabel)) {
     const sample = samples.get(keyOf(member.name)) ?? {};
     samples.set(keyOf(member.name), sample);
     if (isImageName(member.name)) sample.image = member;
-    else if (/\.(cls|json)$/.test(member.name)) sample.label = member;
+    else if (isLabel(member.name) && !sample.label?.name.endsWith(".cls")) sample.label = member; // .cls before .json
   }
-  const entries: Entry[] = [];
-  for (const { image, label } of samples.values()) {
-    if (!image) continue;
+  return [...samples.values()].flatMap(({ image, label }) => {
+    if (!image) return [];
     if (!label)
       throw new UserError(`${path}: ${image.name} has no label; ${keyOf(image.name)}.cls or .json must be beside it`);
-    entries.push({ shard, image, label: await labelOf(file, label, path) });
-  }
-  return entries;
+    return [{ shard, image, label: labelOf(label.name, label.text ?? "", path, classCount) }];
+  });
 };
 
-/** WebDataset shards: tar files in which a sample is an image and, under the same key, `.cls` or `.json` with its label. */
-export const openWebDataset = async (pattern: string, shape: ImageShape): Promise<Dataset> => {
-  const paths = (await Promise.all(expandRanges(pattern).map(matching))).flat();
-  if (paths.length === 0)
-    throw new UserError(`data.path: no file matches ${pattern}; give a tar, or a pattern such as shards/train-*.tar`);
+const indexShards = async (files: readonly FileHandle[], paths: readonly string[], classCount?: number) =>
+  (await Promise.all(files.map((file, i) => indexShard(file, paths[i]!, i, classCount)))).flat();
+
+/**
+ * WebDataset shards: tar files in which a sample is an image and, under the same key, `.cls` or `.json` with its label.
+ * Labels run from 0 to the largest found, or to `classCount` − 1 where that is given; one beyond is an error.
+ */
+export const openWebDataset = async (pattern: string, shape: ImageShape, classCount?: number): Promise<Dataset> => {
+  const paths = await findShards(pattern);
   const files = await Promise.all(paths.map((path) => open(path)));
   const close = async (): Promise<void> => {
     await Promise.all(files.map((file) => file.close()));
   };
   try {
-    const entries = (await Promise.all(files.map((file, i) => indexShard(file, paths[i]!, i)))).flat();
+    const entries = await indexShards(files, paths, classCount);
     if (entries.length === 0) throw new UserError(`data.path: ${pattern} holds no images`);
-    const count = entries.reduce((most, { label }) => Math.max(most, label + 1), 0);
+    const count = classCount ?? entries.reduce((most, { label }) => Math.max(most, label + 1), 0);
     const source = (index: number): string => `${paths[entries[index]!.shard]}: ${entries[index]!.image.name}`;
     return {
       name: pattern,

@@ -24,5 +24,6 @@ const progress = {
 export const middleRatio = ({ schedule, initial, final }: MiddleTime, step: number, steps: number): number => {
   const q = step / steps;
   if (schedule === "exponent") return initial * (final / initial) ** q;
-  return initial + (final - initial) * progress[schedule](q);
+  const share = progress[schedule](q);
+  return (1 - share) * initial + share * final;
 };

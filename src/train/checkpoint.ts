@@ -34,7 +34,7 @@ export const checkpointPaths = (folder: string, step: number) => ({
 });
 
 /**
- * Writes a checkpoint and then removes all but the last `keep`. At every moment the folder holds the checkpoints it
+ * Writes a checkpoint and then removes later ones (of a continuation that was given up) and all but the last `keep`. At every moment the folder holds the checkpoints it
  * held before, whole: a kill or a full disk costs only the new one.
  */
 export const saveCheckpoint = async (
@@ -53,8 +53,10 @@ export const saveCheckpoint = async (
   );
   const state: CheckpointState = { format: 1, step, seed, sha256: hash.digest("hex") };
   await writeFileAtomically(paths.state, `${JSON.stringify(state, null, 2)}\n`);
-  const surplus = (await listCheckpoints(folder)).filter((other) => other <= step).slice(0, -keep);
-  for (const old of surplus) await removeCheckpoint(folder, old);
+  const all = await listCheckpoints(folder);
+  const abandoned = all.filter((other) => other > step); // a run that went back with --resume-from has left them behind
+  const surplus = all.filter((other) => other <= step).slice(0, -keep);
+  for (const old of [...abandoned, ...surplus]) await removeCheckpoint(folder, old);
 };
 
 const removeCheckpoint = async (folder: string, step: number): Promise<void> => {

@@ -1,0 +1,55 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openRuntime, type Runtime } from "../src/runtime/index.js";
+import { fill } from "../src/verify/fill.js";
+import { verifyFolder } from "../src/verify/verify.js";
+import { soflow } from "./cli.js";
+
+const FIXTURES = fileURLToPath(new URL("../../shared/fixtures/", import.meta.url));
+
+test("the fill rule: FNV-1a seed, golden-ratio counter, murmur finaliser", () => {
+  // By hand for the name "a": seed e40c292c; element 1 mixes e40c292c + 9e3779b9 = 8243a2e5.
+  const [first = 0] = fill("a", [3], 1);
+  let z = 0x8243a2e5;
+  z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+  z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+  expect(first).toBe(Math.fround((2 * ((z ^ (z >>> 16)) >>> 0)) / 2 ** 32 - 1));
+  expect(fill("a", [2], 0.5)[1]).toBeCloseTo(fill("a", [2], 1)[1]! / 2, 7);
+});
+
+describe.skipIf(!existsSync(FIXTURES))("the official code's numbers (needs ../shared/fixtures)", () => {
+  let runtime: Runtime;
+  beforeAll(async () => {
+    runtime = await openRuntime({ threads: 2 });
+  });
+  afterAll(() => runtime?.close());
+
+  test.each(["schedules", "dit_tiny_forward", "soflow_losses", "soflow_trajectory", "full_DiT-B-4", "full_DiT-B-2"])(
+    "%s",
+    async (name) => {
+      for await (const { status, detail } of verifyFolder({ folder: FIXTURES, only: [name] }, runtime)) {
+        expect(detail).toMatch(/largest error/);
+        expect(status).toBe("passed");
+      }
+    },
+  );
+
+  test("one line a file, then the counts; what this version does not compute is skipped, and fails with --require-all", async () => {
+    const words = ["verify", FIXTURES, "--only", "schedules,unet_tiny"];
+    const { code, out } = await soflow(...words);
+    expect(out).toMatch(
+      /^passed {2}schedules: 39 numbers.*\nskipped unet_tiny: this version does not compute it\n1 passed, 0 failed, 1 skipped\n$/,
+    );
+    expect(code).toBe(0);
+    expect((await soflow(...words, "--require-all")).code).toBe(1);
+  });
+});
+
+test("a missing or empty folder, and an unknown name, are refused", async () => {
+  const missing = await soflow("verify", "/nowhere/at/all");
+  expect([missing.code, missing.err]).toEqual([
+    2,
+    "soflow: verify: there is no folder /nowhere/at/all; give the folder that holds the fixture files (*.safetensors)\n",
+  ]);
+});
