@@ -255,12 +255,7 @@ test.each<[string, () => Promise<unknown>, () => DataSource, RegExp]>([
     () => images("none"),
     /^data\.path: none holds no images; it must hold images \(\.jpg, \.jpeg, \.png, \.webp\), one subfolder for each class$/,
   ],
-  [
-    "only text",
-    () => write(at("texts", "a", "readme.txt"), "x"),
-    () => images("texts"),
-    /^data\.path: texts holds no images/,
-  ],
+  ["only text", () => write(at("texts", "a", "readme.txt"), "x"), () => images("texts"), /texts.*holds no images/],
   [
     "text named .jpg",
     () => write(at("fake", "a.jpg"), "text"),

@@ -69,7 +69,7 @@ const labelOf = (member: string, text: string, path: string, classCount?: number
   const value = /^\d+$/.test(written) ? Number(written) : Number.NaN;
   if (Number.isNaN(value) || value >= LABEL_LIMIT)
     throw new UserError(
-      `${where} holds the label ${JSON.stringify(text.trim().slice(0, 40))}; a label is a whole number from 0`,
+      `${where} holds the label ${JSON.stringify(text.trim().slice(0, 40))}; a label is a whole number from 0 to ${LABEL_LIMIT - 1}`,
     );
   if (classCount !== undefined && value >= classCount)
     throw new UserError(`${where} holds the label ${value}; the dataset has labels 0 to ${classCount - 1}`);
@@ -92,6 +92,14 @@ const indexShard = async (file: FileHandle, path: string, shard: number, classCo
   });
 };
 
+const openShard = async (path: string): Promise<FileHandle> => {
+  try {
+    return await open(path);
+  } catch (thrown) {
+    throw new UserError(`${path} cannot be read: ${messageOf(thrown)}`);
+  }
+};
+
 const indexShards = async (files: readonly FileHandle[], paths: readonly string[], classCount?: number) =>
   (await Promise.all(files.map((file, i) => indexShard(file, paths[i]!, i, classCount)))).flat();
 
@@ -101,7 +109,7 @@ const indexShards = async (files: readonly FileHandle[], paths: readonly string[
  */
 export const openWebDataset = async (pattern: string, shape: ImageShape, classCount?: number): Promise<Dataset> => {
   const paths = await findShards(pattern);
-  const files = await Promise.all(paths.map((path) => open(path)));
+  const files = await Promise.all(paths.map(openShard));
   const close = async (): Promise<void> => {
     await Promise.all(files.map((file) => file.close()));
   };

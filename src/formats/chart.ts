@@ -53,6 +53,7 @@ export const chart = (title: string, xName: string, series: readonly Series[]): 
     return `${line(one.points, `stroke="${colour}" opacity="0.25"`)}${line(smooth(one, 0.9), `stroke="${colour}" stroke-width="2"`)}${label}`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#777">
+<title>${escapeText(title)}</title>
 <text x="${left}" y="20" font-size="14">${escapeText(title)}</text>
 ${rows.join("\n")}
 ${columns.join("\n")}

@@ -4,11 +4,11 @@ import { distance, float, gaussian, referenceOf, referenceValues, testRuntime } 
 import { gradients } from "../autodiff/index.js";
 import type { Tensor } from "../graph/tensor.js";
 import { lower } from "../onnx/index.js";
-import { abs, add, cast, constant, cos, div, input, reshape, sin, slice, stopGradient } from "../ops/index.js";
+import { abs, add, cast, constant, cos, div, equal, input, reshape, sin, slice, stopGradient } from "../ops/index.js";
 import { along, type Network, PARAMETERISATIONS, PATHS, solution } from "../paths/index.js";
 import { adaptiveWeight, perSample } from "./adaptive.js";
 import { evaluate } from "./batching.js";
-import type { Guidance } from "./guidance.js";
+import { type Guidance, guidedVelocity } from "./guidance.js";
 import {
   type ConsistencyDraws,
   consistencyLoss,
@@ -53,10 +53,13 @@ const feeds = {
 
 /** Some network of x, t, s and y with one weight. */
 const theta = float("theta");
-const someNetwork: Network = (x, t, s, y) => {
-  const label = reshape(cast(y, { to: "float32" }), { shape: [y.dim(0), 1, 1, 1] });
-  return sin(x.mul(theta).add(t.mul(2)).sub(s)).add(label.mul(0.1));
-};
+const networkOf =
+  (weight: Tensor): Network =>
+  (x, t, s, y) => {
+    const label = reshape(cast(y, { to: "float32" }), { shape: [y.dim(0), 1, 1, 1] });
+    return sin(x.mul(weight).add(t.mul(2)).sub(s)).add(label.mul(0.1));
+  };
+const someNetwork = networkOf(theta);
 
 const options = (change: Partial<SoFlowOptions> = {}): SoFlowOptions => ({
   network: someNetwork,
@@ -85,26 +88,49 @@ describe("data of one point, and the network that is right for it", () => {
   const all = cases.flatMap(([path, kind]) =>
     Object.entries(guidances).map(([name, guidance]) => [path, kind, name, guidance] as const),
   );
+  const time = fc.double({ min: 0.01, max: 0.999, noNaN: true });
+  const four = fc.tuple(time, time, time, time);
+  const x_0 = add(samples.x_0.mul(0), point);
+  const setUp = (path: "linear" | "trig", kind: "euler" | "trig", guidance: Guidance | undefined) =>
+    options({ network: exact[path], path: PATHS[path], coefficients: PARAMETERISATIONS[kind], guidance });
 
-  test.each(all)("%s path, %s parameterisation, %s: both losses are 0 for all draws", (path, kind, _, guidance) => {
-    const o = options({ network: exact[path], path: PATHS[path], coefficients: PARAMETERISATIONS[kind], guidance });
-    const x_0 = add(samples.x_0.mul(0), point);
-    const [v, c] = [velocityLoss(o)({ ...velocityDraws, x_0 }), consistencyLoss(o)({ ...consistencyDraws, x_0 })];
-    const errors = [v.loss, v.report.mse!, c.loss];
-    const time = fc.double({ min: 0.01, max: 0.999, noNaN: true });
-    const four = fc.tuple(time, time, time, time);
-    fc.assert(
-      fc.property(four, four, four, time, fc.nat(), (t, time1, time2, ratio, seed) => {
-        const point = gaussian(`point ${seed}`, IMAGE);
-        const draws = { ...feeds, point, t, time1, time2, ratio: [ratio] };
-        for (const [error] of referenceValues(errors, draws)) expect(Math.abs(error!)).toBeLessThan(1e-5);
-      }),
-      { numRuns: 20 },
-    );
-    const wrong = { ...o, network: (...args: Parameters<Network>) => exact[path](...args).add(0.1) };
-    expect(
-      value(velocityLoss(wrong)({ ...velocityDraws, x_0 }).loss, { point: gaussian("point", IMAGE) }),
-    ).not.toBeCloseTo(0, 3);
+  test.each(all)(
+    "%s path, %s parameterisation, %s: the velocity loss is 0 for all draws",
+    (path, kind, _, guidance) => {
+      const o = setUp(path, kind, guidance);
+      const { loss } = velocityLoss(o)({ ...velocityDraws, x_0 });
+      fc.assert(
+        fc.property(four, fc.nat(), (t, seed) => {
+          expect(value(loss, { t, point: gaussian(`point ${seed}`, IMAGE) })).toBeLessThan(1e-5);
+        }),
+        { numRuns: 20 },
+      );
+      const wrong = { ...o, network: (...args: Parameters<Network>) => exact[path](...args).add(0.1) };
+      const error = velocityLoss(wrong)({ ...velocityDraws, x_0 }).loss;
+      expect(value(error, { point: gaussian("point", IMAGE) })).toBeGreaterThan(1e-3);
+    },
+  );
+
+  test.each(all.filter(([path]) => path === "linear"))(
+    "%s path, %s parameterisation, %s: the consistency loss is 0 for all draws",
+    (path, kind, _, guidance) => {
+      const { loss, report } = consistencyLoss(setUp(path, kind, guidance))({ ...consistencyDraws, x_0 });
+      fc.assert(
+        fc.property(four, four, time, fc.nat(), (time1, time2, ratio, seed) => {
+          const draws = { ...feeds, point: gaussian(`point ${seed}`, IMAGE), time1, time2, ratio: [ratio] };
+          for (const [error] of referenceValues([loss, report.mse!], draws))
+            expect(Math.abs(error!)).toBeLessThan(1e-5);
+        }),
+        { numRuns: 20 },
+      );
+    },
+  );
+
+  test("on the trig path, which is curved, the straight step to x_l leaves Δ of first order in t − l", () => {
+    const { report } = consistencyLoss(setUp("trig", "trig", undefined))({ ...consistencyDraws, x_0 });
+    const far = { point: gaussian("point", IMAGE), time1: [0.1, 0.3, 0.2, 0.05], time2: [0.9, 0.8, 0.7, 1] };
+    const [wide, narrow] = [0.02, 0.01].map((ratio) => value(report.mse!, { ...far, ratio: [ratio] }));
+    expect(wide! / narrow!).toBeCloseTo(4, 1); // mean Δ² ∝ (t − l)²
   });
 });
 
@@ -210,17 +236,22 @@ describe("guidance", () => {
 
   test("the target of a guided velocity loss carries no gradient", () => {
     const o = options({ guidance: GUIDANCE, weight: { power: 0, epsilon: 1 } });
-    const other = float("frozen"); // the same weight under a name that is not differentiated
-    const frozen: Network = (x, t, s, y) => {
-      const label = reshape(cast(y, { to: "float32" }), { shape: [y.dim(0), 1, 1, 1] });
-      return sin(x.mul(other).add(t.mul(2)).sub(s)).add(label.mul(0.1));
-    };
-    const [slope] = gradients(velocityLoss(o)(velocityDraws).loss, [theta]);
-    // v* is what makes the loss 0 at θ = frozen …
-    const [still] = gradients(velocityLoss({ ...o, network: frozen })(velocityDraws).loss, [theta]);
-    expect(value(still!, { frozen: feeds.theta })).toBe(0);
-    // … so with it held, the slope is 2 mean(δ ∂F/∂θ), which central differences over both cannot give
-    expect(Number.isFinite(value(slope!))).toBe(true);
+    const { t, labels, original } = velocityDraws;
+    const { x_t, v_t } = along(o.path, t, samples);
+    const frozen = networkOf(float("frozen")); // the same network, its weight under a name that is not differentiated
+    const none = constant([NULL, NULL, NULL, NULL], [BATCH], "int64");
+    const v_star = guidedVelocity(GUIDANCE, {
+      t,
+      v_t,
+      v_null: frozen(x_t, t, t, none),
+      v_y: frozen(x_t, t, t, original),
+      dropped: reshape(equal(labels, none), { shape: t.shape }),
+    });
+    const squared = someNetwork(x_t, t, t, labels).sub(v_star).square().mean();
+    const [got] = gradients(velocityLoss(o)(velocityDraws).loss, [theta]);
+    const [wanted] = gradients(squared, [theta]);
+    expect(Math.abs(value(wanted!, { frozen: feeds.theta }))).toBeGreaterThan(1e-3);
+    expect(value(got!)).toBeCloseTo(value(wanted!, { frozen: feeds.theta }), 10);
   });
 });
 

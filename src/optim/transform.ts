@@ -21,16 +21,21 @@ export type Transform = {
   ) => { u: Tensor; slots: Slots };
 };
 
-/** One transformation after another. Slot and scalar names must not repeat. */
-export const chain = (...parts: readonly Transform[]): Transform => ({
-  slots: parts.flatMap((part) => part.slots),
-  scalars: Object.assign({}, ...parts.map((part) => part.scalars)),
-  update: (first, state) =>
-    parts.reduce<{ u: Tensor; slots: Slots }>(
-      ({ u, slots }, part) => {
-        const next = part.update(u, state);
-        return { u: next.u, slots: { ...slots, ...next.slots } };
-      },
-      { u: first, slots: {} },
-    ),
-});
+/** One transformation after another. Throws when two parts give a slot or a scalar the same name. */
+export const chain = (...parts: readonly Transform[]): Transform => {
+  const names = parts.flatMap((part) => [...part.slots, ...Object.keys(part.scalars)]);
+  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  if (repeated !== undefined) throw new Error(`chain: ${repeated} is the name of two slots or scalars`);
+  return {
+    slots: parts.flatMap((part) => part.slots),
+    scalars: Object.assign({}, ...parts.map((part) => part.scalars)),
+    update: (first, state) =>
+      parts.reduce<{ u: Tensor; slots: Slots }>(
+        ({ u, slots }, part) => {
+          const next = part.update(u, state);
+          return { u: next.u, slots: { ...slots, ...next.slots } };
+        },
+        { u: first, slots: {} },
+      ),
+  };
+};

@@ -41,6 +41,8 @@ export interface Runtime {
   /** Version of ONNX Runtime. */
   readonly version: string;
   readonly threads: number;
+  /** Execution providers that this build of ONNX Runtime has, such as `cpu` and `webgpu`; programs run on the CPU today. */
+  readonly providers: readonly string[];
   /** Why this is not the fastest runtime, where `openRuntime` had to fall back to it. */
   readonly fallbackReason?: string;
   /** Allocates a tensor, zero-filled unless `data` is given. */

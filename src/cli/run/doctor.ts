@@ -4,7 +4,11 @@ import type { Engine } from "../doctor.js";
 export const engine: Engine = {
   openRuntime: async () => {
     const runtime = await (await import("../../runtime/index.js")).openRuntime();
-    return { runtime, ...(runtime.fallbackReason !== undefined && { fallback: runtime.fallbackReason }) };
+    return {
+      runtime,
+      providers: runtime.providers,
+      ...(runtime.fallbackReason !== undefined && { fallback: runtime.fallbackReason }),
+    };
   },
   matmulRate: async (runtime) => (await import("../../runtime/index.js")).matmulRate(runtime),
 };

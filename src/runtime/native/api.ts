@@ -39,6 +39,8 @@ const FUNCTIONS = {
   ReleaseThreadingOptions: [122, "void", ["void *"]],
   AddSessionConfigEntry: [130, "void *", ["void *", "const char *", "const char *"]],
   RunWithBinding: [133, "void *", ["void *", "void *", "void *"]],
+  GetAvailableProviders: [125, "void *", ["_Out_ void **", "_Out_ int *"]],
+  ReleaseAvailableProviders: [126, "void *", ["void *", "int"]],
   CreateIoBinding: [134, "void *", ["void *", out]],
   ReleaseIoBinding: [135, "void", ["void *"]],
   BindInput: [136, "void *", ["void *", "const char *", "void *"]],
@@ -130,6 +132,15 @@ export class OrtApi {
         }
       });
     });
+  }
+
+  /** Execution providers that this build of the library has, such as CPUExecutionProvider. */
+  providers(): readonly string[] {
+    const [list, count]: [[Pointer | null], [number]] = [[null], [0]];
+    this.call("GetAvailableProviders", list, count);
+    const names = Array.from({ length: count[0] }, (_, i) => koffi.decode(list[0]!, 8 * i, "const char *") as string);
+    this.call("ReleaseAvailableProviders", list[0], count[0]);
+    return names;
   }
 
   /** Calls a function that returns nothing. */

@@ -37,6 +37,10 @@ export class NativeRuntime implements Runtime {
     return this.api.version;
   }
 
+  get providers(): readonly string[] {
+    return this.api.providers().map((provider) => provider.replace(/ExecutionProvider$/, "").toLowerCase());
+  }
+
   tensor(type: TensorType, data?: HostArray): HostTensor {
     this.checkOpen();
     return new NativeTensor(this.api, this.environment.memory, type, data);

@@ -17,7 +17,7 @@ export class Connection {
 
   private constructor(
     private readonly worker: Worker,
-    readonly version: string,
+    readonly ready: Ready,
   ) {
     worker.on("message", (reply: Reply) => this.receive(reply));
     worker.on("error", (error) => this.fail(error));
@@ -28,11 +28,11 @@ export class Connection {
   /** Starts the worker. Throws when it, or onnxruntime-node in it, cannot be loaded. */
   static async open(setup: Setup): Promise<Connection> {
     const worker = new Worker(workerUrl(import.meta.url, "./worker.js"), { workerData: setup });
-    const { version } = await new Promise<Ready>((resolve, reject) => {
+    const ready = await new Promise<Ready>((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", reject);
     });
-    return new Connection(worker, version);
+    return new Connection(worker, ready);
   }
 
   /** Asks the worker. `moved` is the array in the request, if any: its memory changes hands. */

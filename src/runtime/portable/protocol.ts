@@ -26,4 +26,4 @@ export type Call = { readonly call: number; readonly request: Request };
 export type Setup = { readonly threads: number; readonly spin: boolean; readonly profile: string | undefined };
 
 /** The worker's first message. */
-export type Ready = { readonly version: string };
+export type Ready = { readonly version: string; readonly providers: readonly string[] };

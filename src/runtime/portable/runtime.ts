@@ -39,6 +39,7 @@ class PortableExecutable implements Executable {
 class PortableRuntime implements Runtime {
   readonly name = "portable-cpu";
   readonly version: string;
+  readonly providers: readonly string[];
   private ids = 0;
 
   constructor(
@@ -46,7 +47,8 @@ class PortableRuntime implements Runtime {
     readonly threads: number,
     readonly fallbackReason: string | undefined,
   ) {
-    this.version = connection.version;
+    this.version = connection.ready.version;
+    this.providers = connection.ready.providers;
   }
 
   tensor(type: TensorType, data?: HostArray): DeviceTensor {

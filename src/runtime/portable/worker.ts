@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { env, InferenceSession, Tensor } from "onnxruntime-node";
+import { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node";
 import { messageOf } from "../../errors.js";
 import type { HostArray, TensorType } from "../../graph/dtype.js";
 import { oneLine } from "../check.js";
@@ -74,5 +74,8 @@ parentPort!.on("message", (message: Call) => {
   last = last.then(() => answer(message));
 });
 
-const ready: Ready = { version: env.versions.node ?? env.versions.common };
+const ready: Ready = {
+  version: env.versions.node ?? env.versions.common,
+  providers: listSupportedBackends().map(({ name }) => name),
+};
 parentPort!.postMessage(ready);
