@@ -8,6 +8,7 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { idx, pattern, png, tar, write } from "../../tests/images.js";
+import { limited } from "./dataset.js";
 import { type DataSource, type Dataset, Loader, openDataset, samplingOrder } from "./index.js";
 
 let folder: string;
@@ -405,6 +406,25 @@ test.each<[string, () => Promise<unknown>, () => DataSource, RegExp]>([
 ])("%s is refused and named", async (_, prepare, source, message) => {
   await prepare();
   expect(await failing(source())).toMatch(message);
+});
+
+test("no more images are read at the same time than asked for", async () => {
+  let [reading, most] = [0, 0];
+  const slow: Dataset = {
+    ...(await openDataset({ kind: "glyphs", size: 8, channels: 1, samples: 40 })),
+    read: async () => {
+      most = Math.max(most, ++reading);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      reading--;
+      return { pixels: new Uint8Array(64), label: 0 };
+    },
+  };
+  for (const atOnce of [1, 3]) {
+    most = 0;
+    const dataset = limited(slow, atOnce);
+    await Promise.all(Array.from({ length: 20 }, (_, i) => dataset.read(i)));
+    expect(most).toBe(atOnce);
+  }
 });
 
 const REAL = fileURLToPath(new URL("../../../shared/data/", import.meta.url));

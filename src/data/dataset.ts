@@ -34,3 +34,24 @@ export const cached = (dataset: Dataset, limit = 512 * 2 ** 20): Dataset => {
   };
   return { ...dataset, read, source: (index) => dataset.source(index), close: () => dataset.close() };
 };
+
+/** Reads at most `atOnce` samples at a time: decoding leaves the other cores to training. */
+export const limited = (dataset: Dataset, atOnce: number): Dataset => {
+  const waiting: (() => void)[] = [];
+  let free = Math.max(1, atOnce);
+  const enter = (): Promise<void> | undefined => {
+    if (free === 0) return new Promise((resolve) => waiting.push(resolve));
+    free--;
+    return undefined;
+  };
+  const leave = (): void => {
+    const next = waiting.shift();
+    if (next) next();
+    else free++;
+  };
+  const read = async (index: number): Promise<Sample> => {
+    await enter();
+    return dataset.read(index).finally(leave);
+  };
+  return { ...dataset, read, source: (index) => dataset.source(index), close: () => dataset.close() };
+};

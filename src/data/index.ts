@@ -1,6 +1,6 @@
 import { exhaustive } from "../errors.js";
 import { openCifar10, openMnist } from "./binary.js";
-import { cached, type Dataset } from "./dataset.js";
+import { cached, type Dataset, limited } from "./dataset.js";
 import { openFolder } from "./folder.js";
 import { openGlyphs } from "./glyphs/glyphs.js";
 import { openWebDataset } from "./webdataset.js";
@@ -8,8 +8,12 @@ import { openWebDataset } from "./webdataset.js";
 export { bytesPerImage, type Dataset, type ImageShape, type Sample } from "./dataset.js";
 export { type Batch, Loader, type LoaderOptions, samplingOrder } from "./loader.js";
 
-/** Where images come from. */
-export type DataSource =
+/** Images that are decoded at the same time, where nothing else is said. */
+const WORKERS = 2;
+
+/** Where images come from. `workers`: how many are decoded at the same time, on sharp's threads; 2 by default. */
+export type DataSource = Source & { readonly workers?: number };
+type Source =
   | { readonly kind: "glyphs"; readonly size: number; readonly channels: 1 | 3; readonly samples: number }
   | { readonly kind: "folder"; readonly path: string; readonly size: number; readonly channels: 1 | 3 }
   | {
@@ -28,14 +32,15 @@ export const openDataset = async (
   seed = 0,
   split: "train" | "test" = "train",
 ): Promise<Dataset> => {
+  const decoded = (dataset: Dataset): Dataset => cached(limited(dataset, source.workers ?? WORKERS));
   const square = (size: number, channels: 1 | 3) => ({ channels, height: size, width: size });
   switch (source.kind) {
     case "glyphs":
       return openGlyphs({ ...source, seed, split });
     case "folder":
-      return cached(await openFolder(source.path, square(source.size, source.channels)));
+      return decoded(await openFolder(source.path, square(source.size, source.channels)));
     case "webdataset":
-      return cached(await openWebDataset(source.path, square(source.size, source.channels), source.classCount));
+      return decoded(await openWebDataset(source.path, square(source.size, source.channels), source.classCount));
     case "cifar10":
       return openCifar10(source.path);
     case "mnist":

@@ -7,7 +7,7 @@ const common = {
     .enum(["stop", "skip"])
     .default("stop")
     .describe("what an unreadable image does: stop the run, or be skipped"),
-  workers: count(0).default(2).describe("threads that decode images; 0 decodes in the main thread"),
+  workers: count().default(2).describe("images decoded at the same time, ahead of training and off its thread"),
 };
 
 const kind = <const K extends string>(name: K, meaning: string) => z.literal(name).describe(meaning);
