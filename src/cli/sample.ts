@@ -1,24 +1,9 @@
 import { Command, InvalidArgumentError } from "commander";
-import { labelList, type OutputKind, outputKind, wholeNumber } from "./options.js";
+import type { SampleOptions as LibraryOptions } from "../train/sample.js";
+import { labelList, outputKind, wholeNumber } from "./options.js";
 
-export type SampleOptions = {
-  /** A run folder, a checkpoint or an exported model. */
-  readonly source: string;
-  /** Number of images. */
-  readonly count: number;
-  /** Network evaluations per image. */
-  readonly steps: number;
-  /** Labels to draw, used in turn; null draws every label of the model in turn. */
-  readonly labels: readonly number[] | null;
-  readonly seed: number;
-  /** Images per network evaluation. */
-  readonly batch: number;
-  readonly out: { readonly path: string; readonly kind: OutputKind };
-  /** Each pixel becomes scale × scale pixels in PNG output. */
-  readonly scale: number;
-  /** The averaged weights, or those of the last step. */
-  readonly weights: "ema" | "model";
-};
+/** What the library's `sampleToFiles` takes, but for what the command adds itself. */
+export type SampleOptions = Omit<LibraryOptions, "onProgress" | "runtime">;
 
 type Flags = Omit<SampleOptions, "source" | "out" | "labels"> & {
   readonly out: SampleOptions["out"];

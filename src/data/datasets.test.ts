@@ -32,7 +32,7 @@ const plain = (
 /** An image without two equal neighbours, which no format packs into a few bytes. */
 const noisy = (format: "jpeg" | "png" | "webp", side = 48): Promise<Buffer> =>
   sharp(
-    Buffer.from({ length: side * side * 3 }, (_, i) => (i * i * 31 + i * 7) % 251),
+    Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * i * 31 + i * 7) % 251),
     { raw: { width: side, height: side, channels: 3 } },
   )
     .toFormat(format)
@@ -115,8 +115,10 @@ describe.each(Object.keys(SOURCES))("%s", (name) => {
       const { pixels, label } = await dataset.read(i);
       expect(pixels.length).toBe(bytesPerImage(dataset.shape));
       expect(dataset.classes[label]).toBeTypeOf("string");
-      expect(dataset.source(i)).not.toBe("");
     }
+    const sources = Array.from({ length: dataset.length }, (_, i) => dataset.source(i));
+    expect(new Set(sources).size).toBe(dataset.length);
+    expect(sources).not.toContain("");
     await dataset.close();
   });
 
@@ -279,6 +281,13 @@ const brokenImage = async (name: string, bytes: Uint8Array | string): Promise<Da
   await write(`bad/${name}/a/${name}`, bytes);
   return imageFolder(`bad/${name}`);
 };
+/** The source, once its files are written. */
+const after = async (made: Promise<unknown>, source: DataSource): Promise<DataSource> => {
+  await made;
+  return source;
+};
+const cifarFolder = (path: string): DataSource => ({ kind: "cifar10", path: at(path) });
+const mnistFolder = (path: string): DataSource => ({ kind: "mnist", path: at(path) });
 const cut = (bytes: Uint8Array, share: number): Uint8Array => bytes.subarray(0, Math.floor(bytes.length * share));
 const IMAGES = "images (.jpg, .jpeg, .png, .webp)";
 const NOT_WHOLE = "is not a whole jpeg, png or webp image: ";
@@ -289,15 +298,15 @@ const REFUSED: Readonly<Record<string, readonly [make: () => Promise<DataSource>
     `data.path: there is no folder nowhere; give one that holds ${IMAGES}, one subfolder for each class`,
   ],
   "a file for a folder": [
-    async () => (await write("file.txt", ""), imageFolder("file.txt")),
+    () => after(write("file.txt", ""), imageFolder("file.txt")),
     `data.path: file.txt is a file; give a folder that holds ${IMAGES}, one subfolder for each class`,
   ],
   "an empty folder": [
-    async () => (await mkdir(at("empty")), imageFolder("empty")),
+    () => after(mkdir(at("empty")), imageFolder("empty")),
     `data.path: empty holds no images; it must hold ${IMAGES}, one subfolder for each class`,
   ],
   "a folder without images": [
-    async () => (await write("notes/readme.txt", "x"), imageFolder("notes")),
+    () => after(write("notes/readme.txt", "x"), imageFolder("notes")),
     `data.path: notes holds no images; it must hold ${IMAGES}, one subfolder for each class`,
   ],
   "an empty class folder": [
@@ -309,7 +318,7 @@ const REFUSED: Readonly<Record<string, readonly [make: () => Promise<DataSource>
     "data.path: the class folder gap/b holds no images (.jpg, .jpeg, .png, .webp); add some or remove it",
   ],
   "an image beside class folders": [
-    async () => (await write("stray/1.png", ""), await write("stray/a/2.png", ""), imageFolder("stray")),
+    () => after(Promise.all([write("stray/1.png", ""), write("stray/a/2.png", "")]), imageFolder("stray")),
     "data.path: stray holds images beside its class folders, such as stray/1.png; move them into a class folder",
   ],
   "a text file named .jpg": [
@@ -319,7 +328,7 @@ const REFUSED: Readonly<Record<string, readonly [make: () => Promise<DataSource>
   "an empty image": [() => brokenImage("none.png", ""), `bad/none.png/a/none.png ${NOT_WHOLE}Input Buffer is empty`],
   "a truncated jpeg": [
     async () => brokenImage("cut.jpg", cut(await noisy("jpeg"), 0.9)),
-    `bad/cut.jpg/a/cut.jpg ${NOT_WHOLE}VipsJpeg: premature end of JPEG image`,
+    /^bad\/cut\.jpg\/a\/cut\.jpg is not a whole jpeg, png or webp image: .*premature end of JPEG image$/,
   ],
   "a truncated png": [
     async () => brokenImage("cut.png", cut(await noisy("png"), 0.9)),
@@ -346,7 +355,7 @@ const REFUSED: Readonly<Record<string, readonly [make: () => Promise<DataSource>
     "data.path: no file matches none-*.tar; give a tar, or a pattern such as shards/train-*.tar",
   ],
   "a shard that is missing from a range": [
-    async () => (await write("range-0.tar", await tarOf({})), shards("range-{0..1}.tar")),
+    async () => after(write("range-0.tar", await tarOf({})), shards("range-{0..1}.tar")),
     "data.path: no file matches range-1.tar; give a tar, or a pattern such as shards/train-*.tar",
   ],
   "a range that counts down": [
@@ -360,23 +369,23 @@ const REFUSED: Readonly<Record<string, readonly [make: () => Promise<DataSource>
   ],
   "a label that is no number": [
     () => shardOf("word.tar", { "0.png": "", "0.cls": "cat" }),
-    'word.tar: 0.cls holds the label "cat"; a label is a whole number from 0 to 65535',
+    'word.tar: 0.cls holds the label "cat"; a label is a whole number from 0',
   ],
   "a negative label": [
     () => shardOf("minus.tar", { "0.png": "", "0.cls": "-1" }),
-    'minus.tar: 0.cls holds the label "-1"; a label is a whole number from 0 to 65535',
+    'minus.tar: 0.cls holds the label "-1"; a label is a whole number from 0',
   ],
   "an absurd label": [
     () => shardOf("huge.tar", { "0.png": "", "0.json": '{"cls": 4000000000}' }),
-    'huge.tar: 0.json holds the label "{\\"cls\\": 4000000000}"; a label is a whole number from 0 to 65535',
+    "huge.tar: 0.json holds the label 4000000000; a label is at most 65535",
   ],
   "a label of another type": [
     () => shardOf("true.tar", { "0.png": "", "0.json": '{"label": true}' }),
-    'true.tar: 0.json holds the label "{\\"label\\": true}"; a label is a whole number from 0 to 65535',
+    'true.tar: 0.json holds the label "{\\"label\\": true}"; a label is a whole number from 0',
   ],
   "null for a label": [
     () => shardOf("null.tar", { "0.png": "", "0.json": "null" }),
-    'null.tar: 0.json holds the label "null"; a label is a whole number from 0 to 65535',
+    'null.tar: 0.json holds the label "null"; a label is a whole number from 0',
   ],
   "a label file that is not JSON": [
     () => shardOf("json.tar", { "0.png": "", "0.json": "{" }),
@@ -391,32 +400,23 @@ const REFUSED: Readonly<Record<string, readonly [make: () => Promise<DataSource>
     `broken.tar: 0.png ${NOT_WHOLE}Input buffer contains unsupported image format`,
   ],
   "CIFAR-10 files that are elsewhere": [
-    async () => (await mkdir(at("no-cifar")), { kind: "cifar10", path: at("no-cifar") }),
+    () => after(mkdir(at("no-cifar")), cifarFolder("no-cifar")),
     "data.path: no-cifar holds no data_batch_*.bin; give the folder of CIFAR-10's binary release",
   ],
   "a truncated CIFAR-10 file": [
-    async () => (
-      await write("short-cifar/data_batch_1.bin", cut(cifarRecord(1, 1), 0.5)),
-      { kind: "cifar10", path: at("short-cifar") }
-    ),
+    () => after(write("short-cifar/data_batch_1.bin", cut(cifarRecord(1, 1), 0.5)), cifarFolder("short-cifar")),
     "short-cifar/data_batch_1.bin has 1536 bytes, not a multiple of 3073: it is truncated or not CIFAR-10's binary form",
   ],
   "a CIFAR-10 label beyond 9": [
-    async () => (
-      await write("odd-cifar/data_batch_1.bin", cifarRecord(10, 1)), { kind: "cifar10", path: at("odd-cifar") }
-    ),
+    () => after(write("odd-cifar/data_batch_1.bin", cifarRecord(10, 1)), cifarFolder("odd-cifar")),
     "odd-cifar/data_batch_1.bin: record 0 has label 10; CIFAR-10 has labels 0 to 9",
   ],
   "a truncated gzip file": [
-    async () => (
-      await write("cut-gz/data_batch_1.bin.gz", cut(gzipSync(ramp(3073)), 0.5)), { kind: "cifar10", path: at("cut-gz") }
-    ),
+    () => after(write("cut-gz/data_batch_1.bin.gz", cut(gzipSync(ramp(3073)), 0.5)), cifarFolder("cut-gz")),
     "cut-gz/data_batch_1.bin.gz is not a whole gzip file: unexpected end of file",
   ],
   "MNIST without labels": [
-    async () => (
-      await write("half/train-images-idx3-ubyte", idx([1, 28, 28], ramp(784))), { kind: "mnist", path: at("half") }
-    ),
+    () => after(write("half/train-images-idx3-ubyte", idx([1, 28, 28], ramp(784))), mnistFolder("half")),
     "data.path: half holds no train-labels-idx1-ubyte (or train-labels-idx1-ubyte.gz)",
   ],
   "an idx file of another kind": [

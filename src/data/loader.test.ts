@@ -146,7 +146,11 @@ test("ready waits for the next batch and leaves it", async () => {
 test("the cache reads each sample once, up to its limit of bytes", async () => {
   const reads: number[] = [];
   const base = numbered(5);
-  const counting: Dataset = { ...base, read: (i) => (reads.push(i), base.read(i)) };
+  const read = (i: number) => {
+    reads.push(i);
+    return base.read(i);
+  };
+  const counting: Dataset = { ...base, read };
   const dataset = cached(counting, 3 * SIZE);
   for (let epoch = 0; epoch < 2; epoch++)
     for (let i = 0; i < 5; i++) expect(await dataset.read(i)).toEqual(await base.read(i));

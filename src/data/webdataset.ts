@@ -67,10 +67,12 @@ const labelOf = (member: string, text: string, path: string, classCount?: number
   const where = `${path}: ${member}`;
   const written = String((member.endsWith(".json") ? jsonLabel(text, where) : text) ?? "").trim();
   const value = /^\d+$/.test(written) ? Number(written) : Number.NaN;
-  if (Number.isNaN(value) || value >= LABEL_LIMIT)
+  if (Number.isNaN(value))
     throw new UserError(
-      `${where} holds the label ${JSON.stringify(text.trim().slice(0, 40))}; a label is a whole number from 0 to ${LABEL_LIMIT - 1}`,
+      `${where} holds the label ${JSON.stringify(text.trim().slice(0, 40))}; a label is a whole number from 0`,
     );
+  if (value >= LABEL_LIMIT)
+    throw new UserError(`${where} holds the label ${value}; a label is at most ${LABEL_LIMIT - 1}`);
   if (classCount !== undefined && value >= classCount)
     throw new UserError(`${where} holds the label ${value}; the dataset has labels 0 to ${classCount - 1}`);
   return value;

@@ -7,6 +7,7 @@ import { full, input, where } from "../ops/index.js";
 import { globalNorm } from "../optim/index.js";
 import { middleRatio, PARAMETERISATIONS, PATHS } from "../paths/index.js";
 import { evaluate, type Runtime } from "../runtime/index.js";
+import { openNetwork } from "../train/model.js";
 import {
   type Check,
   type Fixture,
@@ -20,7 +21,7 @@ import {
   relativeInNorm,
   relativeToLargest,
 } from "./fixture.js";
-import { network, TINY } from "./networks.js";
+import { TINY } from "./networks.js";
 
 type Case = {
   noising: "Linear" | "Trig";
@@ -49,7 +50,7 @@ const VELOCITY_SHARE = 0.75;
 
 /** Both losses of the fixture's setting as one program, with all gradients. */
 const buildCase = (setting: Case, batch: number) => {
-  const { F, scope } = network(TINY);
+  const { network: F, parameters } = openNetwork(TINY);
   const float = (name: string, shape: readonly number[]): Tensor => input(name, { dtype: "float32", shape });
   const image = [batch, TINY.channels, TINY.imageSize, TINY.imageSize];
   const x_0 = float("x_0", image);
@@ -78,7 +79,7 @@ const buildCase = (setting: Case, batch: number) => {
   const loss = v.loss.mul(VELOCITY_SHARE).add(c.loss.mul(1 - VELOCITY_SHARE));
   const slopes = gradients(
     loss,
-    scope.parameters.map(({ tensor }) => tensor),
+    parameters.map(({ tensor }) => tensor),
   );
   const outputs: Record<string, Tensor> = {
     velocity_loss: v.loss,
@@ -91,10 +92,10 @@ const buildCase = (setting: Case, batch: number) => {
     grad_norm: globalNorm(slopes),
     l: middleTimes(times.time1, times.time2, times.ratio).l,
   };
-  scope.parameters.forEach(({ name }, i) => {
+  parameters.forEach(({ name }, i) => {
     outputs[`grad.${name}`] = slopes[i]!;
   });
-  return { scope, outputs, image };
+  return { parameters, outputs, image };
 };
 
 const only = (feeds: Record<string, HostArray>, wanted: object): Record<string, HostArray> =>
@@ -102,10 +103,10 @@ const only = (feeds: Record<string, HostArray>, wanted: object): Record<string, 
 
 const checkCase = async (fixture: Fixture, runtime: Runtime, setting: Case, index: number): Promise<Check[]> => {
   const batch = labelsOf(fixture, "labels").length;
-  const { scope, outputs, image } = buildCase(setting, batch);
+  const { parameters, outputs, image } = buildCase(setting, batch);
   const program = lower(`soflow_losses.${index}`, outputs);
   const feeds: Record<string, HostArray> = {
-    ...filledParameters(fixture, scope.parameters),
+    ...filledParameters(fixture, parameters),
     x_0: filled(fixture, "data.x0", image),
     eps_v: filled(fixture, "noise.velocity", image),
     eps_c: filled(fixture, "noise.consistency", image),

@@ -1,11 +1,12 @@
 import type { HostArray } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
-import { DIT_SIZES, type DiTConfig, type DiTName, dit } from "../models/dit.js";
-import { type Parameter, Scope } from "../nn/index.js";
+import { DIT_SIZES, type DiTConfig, type DiTName } from "../models/dit.js";
+import type { Parameter } from "../nn/index.js";
 import { lower } from "../onnx/index.js";
 import { full, input } from "../ops/index.js";
-import { type Network, PARAMETERISATIONS, solution, velocity } from "../paths/index.js";
+import { PARAMETERISATIONS, solution, velocity } from "../paths/index.js";
 import { evaluate, type Runtime } from "../runtime/index.js";
+import { openNetwork } from "../train/model.js";
 import {
   type Check,
   type Fixture,
@@ -27,13 +28,6 @@ export const TINY: DiTConfig = {
   heads: 4,
   classes: 10,
   nullLabel: true,
-};
-
-/** A network as a function, with the parameters it turns out to have. */
-export const network = (config: DiTConfig): { F: Network; scope: Scope } => {
-  const scope = new Scope();
-  const model = dit(config);
-  return { F: (x, t, s, y) => model(scope, { x, t, s, y }), scope };
 };
 
 const float = (name: string, shape: readonly number[]): Tensor => input(name, { dtype: "float32", shape });
@@ -74,7 +68,7 @@ export const tinyForward = async (fixture: Fixture, runtime: Runtime): Promise<C
   const config = fromOfficial(json<OfficialConfig>(fixture, "model"));
   const y = labelsOf(fixture, "y");
   const inputs = networkInputs(config, y.length);
-  const { F, scope } = network(config);
+  const { network: F, parameters } = openNetwork(config);
   const F_s = F(inputs.x, inputs.t, inputs.s, inputs.y);
   const F_t = F(inputs.x, inputs.t, inputs.t, inputs.y);
   const none = full(config.classes, inputs.y.type);
@@ -92,7 +86,7 @@ export const tinyForward = async (fixture: Fixture, runtime: Runtime): Promise<C
         : solution(coefficients, inputs.x, inputs.t, inputs.s, F_s);
   }
   const feeds: Record<string, HostArray> = {
-    ...filledParameters(fixture, scope.parameters),
+    ...filledParameters(fixture, parameters),
     x: filled(fixture, "input.x", inputs.x.shape),
     t: float32Of(fixture, "t"),
     s: float32Of(fixture, "s"),
@@ -118,7 +112,7 @@ export const fullDiT = async (fixture: Fixture, runtime: Runtime): Promise<Check
   const size = DIT_SIZES[fixture.name.replace(/^full_/, "").replace(/-(?=\d+$)/, "/") as DiTName];
   const labels = labelsOf(fixture, "y");
   const config: DiTConfig = { ...size, imageSize: 32, channels: 4, classes: 1000, nullLabel: true };
-  const { F, scope } = network(config);
+  const { network: F, parameters } = openNetwork(config);
   const { x, t, s, y } = networkInputs(config, labels.length);
   const [one, zero] = [full(1, t.type), full(0, t.type)];
   const programs = {
@@ -126,14 +120,14 @@ export const fullDiT = async (fixture: Fixture, runtime: Runtime): Promise<Check
     one_step: solution(PARAMETERISATIONS.euler, x, one, zero, F(x, one, zero, y)),
   };
   const feeds: Record<string, HostArray> = {
-    ...filledParameters(fixture, scope.parameters),
+    ...filledParameters(fixture, parameters),
     x: filled(fixture, "full.x", x.shape),
     t: float32Of(fixture, "t"),
     s: float32Of(fixture, "s"),
     y: labels,
   };
   const results = await evaluate(runtime, lower(fixture.name, programs), feeds);
-  const wrong = differences(scope.parameters, json(fixture, "names_and_shapes"));
+  const wrong = differences(parameters, json(fixture, "names_and_shapes"));
   return [
     {
       name: `names and shapes${wrong.length > 0 ? ` (differ: ${wrong.slice(0, 3).join(", ")})` : ""}`,

@@ -2,6 +2,7 @@ import { parameterInput } from "../nn/index.js";
 import { adamw } from "../optim/index.js";
 import { middleRatio } from "../paths/index.js";
 import type { Runtime } from "../runtime/index.js";
+import { openNetwork } from "../train/model.js";
 import { buildLoss, type SoFlowSettings } from "../train/soflow.js";
 import { emaName, TrainingStep } from "../train/step.js";
 import {
@@ -14,7 +15,7 @@ import {
   relative,
   relativeInNorm,
 } from "./fixture.js";
-import { network, TINY } from "./networks.js";
+import { TINY } from "./networks.js";
 
 const SETTINGS: SoFlowSettings = {
   path: "linear",
@@ -52,18 +53,18 @@ const batchOf = (fixture: Fixture, k: number) => {
 
 /** Six whole training steps through the trainer's own step: what each reports, then all weights and their averages. */
 export const soflowTrajectory = async (fixture: Fixture, runtime: Runtime): Promise<Check[]> => {
-  const { F, scope } = network(TINY);
+  const { network: F, parameters } = openNetwork(TINY);
   const shape = { batch: BATCH, channels: TINY.channels, side: TINY.imageSize, classes: TINY.classes };
   const loss = buildLoss(SETTINGS, F, shape);
   const options = {
     loss,
-    parameters: scope.parameters,
+    parameters: parameters,
     transform: adamw(OPTIMISER),
     ema: { decay: 0.99, warmup: false },
     clipNorm: null,
   };
   const step = await TrainingStep.create(runtime, options);
-  for (const [name, data] of Object.entries(filledParameters(fixture, scope.parameters))) {
+  for (const [name, data] of Object.entries(filledParameters(fixture, parameters))) {
     await step.state.write(name, data);
     await step.state.write(emaName(name.slice(parameterInput("").length)), data);
   }

