@@ -1,6 +1,7 @@
 import { array, assert, asyncProperty, boolean, integer, nat, property, record, uniqueArray } from "fast-check";
 import { expect, test } from "vitest";
 import { UserError } from "../errors.js";
+import { key } from "../random/random.js";
 import { cached, type Dataset } from "./dataset.js";
 import { type Batch, Loader, type LoaderOptions, samplingOrder } from "./loader.js";
 
@@ -46,6 +47,18 @@ test("the order of a global index does not depend on what was asked before it", 
     property(orders, array(nat(400), { maxLength: 30 }), ({ seed, length }, asked) => {
       const order = samplingOrder(seed, length);
       for (const g of asked) expect(order(g)).toBe(samplingOrder(seed, length)(g));
+    }),
+  );
+});
+
+test("the order is that of the key folded with data-order and the epoch, so that old runs go on as they began", () => {
+  assert(
+    property(orders, nat(400), ({ seed, length }, g) => {
+      const order = key(seed)
+        .fold("data-order")
+        .fold(Math.floor(g / length))
+        .permutation(length);
+      expect(samplingOrder(seed, length)(g)).toBe(order[g % length]);
     }),
   );
 });
