@@ -1,0 +1,37 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+test("the library example trains and draws", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "soflow-example-"));
+  const { stdout } = await run(process.execPath, ["examples/train-and-sample.mjs", join(folder, "run")], { cwd: root });
+  expect(stdout).toMatch(/after 20 steps: velocity error \d/);
+  expect(existsSync(join(folder, "run", "threes-and-fives.png"))).toBe(true);
+  await rm(folder, { recursive: true });
+});
+
+test("the engine's example in docs/how-to/use-as-a-library.md", async () => {
+  const script = `
+    import { evaluate, gradients, lower, openRuntime, ops } from "soflow";
+    const x = ops.input("x", { dtype: "float32", shape: [3] });
+    const y = ops.exp(x).mul(x).sum();
+    const [dy] = gradients(y, [x]);
+    const runtime = await openRuntime();
+    const { y: value, dy: slope } = await evaluate(runtime, lower("example", { y, dy }), { x: Float32Array.of(0, 1, 2) });
+    await runtime.close();
+    console.log(JSON.stringify([value[0], ...slope]));`;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: root });
+  const [value, ...slope] = JSON.parse(stdout) as number[];
+  expect(value).toBeCloseTo(Math.E + 2 * Math.E ** 2, 4);
+  [0, 1, 2].forEach((x, i) => {
+    expect(slope[i]).toBeCloseTo((1 + x) * Math.exp(x), 4);
+  });
+});
