@@ -21,7 +21,7 @@ Exit codes: 0 done, 1 a check failed, 2 bad input, 70 internal error, 130 stoppe
 
 const root = (output: Output): Command =>
   new Command("soflow")
-    .description("One-step generative models: train, evaluate, export and serve SoFlow on ONNX Runtime.")
+    .description("One-step generative models: train SoFlow on your images and draw from it, on ONNX Runtime.")
     .version(packageVersion(), "--version", "print the version")
     .helpOption("--help", "print this help")
     .helpCommand(false)

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { SampleOptions as LibraryOptions } from "../train/sample.js";
 import { labelList, outputKind, wholeNumber } from "./options.js";
 
@@ -31,13 +31,17 @@ const output = (path: string): SampleOptions["out"] => ({ path, kind: outputKind
 export const sampleCommand = (run: (options: SampleOptions) => Promise<void>): Command =>
   new Command("sample")
     .description("Draw images from a trained model.")
-    .argument("<run-or-model>", "run folder, checkpoint or exported model")
+    .argument("<run-or-model>", "run folder, model folder or checkpoint")
     .option("--count <n>", "number of images", wholeNumber(1), 64)
     .option("--steps <n>", "network evaluations per image", wholeNumber(1), 1)
     .option("--labels <list>", 'labels to draw in turn, "0,1,2" or "0-9" (default: all labels)', labelList)
     .option("--seed <n>", "seed of the noise", wholeNumber(0), 0)
     .option("--batch <n>", "images per network evaluation", wholeNumber(1), 64)
-    .option("--out <path>", ".png, .npz, or a folder with a final slash", output, output("samples.png"))
+    .addOption(
+      new Option("--out <path>", ".png, .npz, or a folder with a final slash")
+        .argParser(output)
+        .default(output("samples.png"), "samples.png"),
+    )
     .option("--scale <n>", "enlarge each pixel n times in PNG output", wholeNumber(1), 1)
     .option("--weights <which>", "ema (averaged) or model (last step)", weightsChoice, "ema")
     .addHelpText("after", EXAMPLES)

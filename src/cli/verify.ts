@@ -7,7 +7,7 @@ export type VerifyOptions = {
   readonly folder: string;
   /** Names of the checks to run; absent for all. */
   readonly only?: readonly string[];
-  /** Whether a check that cannot run, because its file is absent, counts as failed. */
+  /** Whether a file that this version does not compute counts as failed. */
   readonly requireAll: boolean;
 };
 
@@ -27,7 +27,7 @@ export const verifyCommand = (run: (options: VerifyOptions) => Promise<boolean>)
     .description("Compare networks and losses with reference tensors from the official code.")
     .argument("<dir>", "folder of reference tensors (.safetensors)")
     .option("--only <names>", "run these checks alone, such as a,b (default: all)", wordList)
-    .option("--require-all", "count a check whose file is absent as failed")
+    .option("--require-all", "count a file that this version cannot check as failed")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, { only, requireAll }: Flags) => {
       const passed = await run({ folder, ...(only && { only }), requireAll: requireAll ?? false });

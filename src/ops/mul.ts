@@ -1,6 +1,14 @@
+import type { Tensor } from "../graph/tensor.js";
 import { uniformValue } from "./constant.js";
 import { binary } from "./elementwise.js";
 import { unlessBroadcast } from "./simplify.js";
+
+/** (x · s) · r as x · (s · r) for scalars s and r: one pass over x instead of two. */
+const joinScalars = (a: Tensor, b: Tensor): Tensor | null => {
+  if (b.rank !== 0 || a.rank === 0 || a.node.op !== mul.op) return null;
+  const [x, s] = a.node.inputs as [Tensor, Tensor];
+  return s.rank === 0 ? mul(x, mul(s, b)) : null;
+};
 
 /** y = a · b */
 export const mul = binary({
@@ -8,6 +16,9 @@ export const mul = binary({
   value: (a, b) => a * b,
   wrt: { a: (g, { b }) => mul(g, b), b: (g, { a }) => mul(g, a) },
   onnx: "Mul",
-  simplify: ({ a, b }, _, [y]) =>
-    uniformValue(b) === 1 ? unlessBroadcast(a, y!) : uniformValue(a) === 1 ? unlessBroadcast(b, y!) : null,
+  simplify: ({ a, b }, _, [y]) => {
+    if (uniformValue(b) === 1) return unlessBroadcast(a, y!);
+    if (uniformValue(a) === 1) return unlessBroadcast(b, y!);
+    return joinScalars(a, b);
+  },
 });

@@ -12,16 +12,20 @@ export type AdamOptions = {
 
 /**
  * m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  u = m̂ / (√v̂ + ε),  m̂ = m / (1 − β₁ᵏ),  v̂ = v / (1 − β₂ᵏ).
- * Kingma & Ba 2015, with ε outside the root as in PyTorch.
+ * Kingma & Ba 2015, with ε outside the root as in PyTorch; corrected as at the end of their section 2, by
+ * c = √(1 − β₂ᵏ) / (1 − β₁ᵏ) and ε̂ = ε √(1 − β₂ᵏ):  u = c m / (√v + ε̂), two passes over memory fewer.
  */
 export const scaleByAdam = ({ beta1, beta2, epsilon }: AdamOptions): Transform => ({
   slots: ["m", "v"],
-  scalars: { correction1: (k) => 1 / (1 - beta1 ** k), correction2: (k) => 1 / Math.sqrt(1 - beta2 ** k) },
+  scalars: {
+    correction: (k) => Math.sqrt(1 - beta2 ** k) / (1 - beta1 ** k),
+    correctedEpsilon: (k) => epsilon * Math.sqrt(1 - beta2 ** k),
+  },
   update: (g, { slots, scalars }) => {
     const m = mixture(beta1, slots.m!, g);
     const v = mixture(beta2, slots.v!, g.square());
-    const deviation = sqrt(v).mul(scalars.correction2!).add(epsilon);
-    return { u: div(m.mul(scalars.correction1!), deviation), slots: { m, v } };
+    const u = div(m, sqrt(v).add(scalars.correctedEpsilon!)).mul(scalars.correction!);
+    return { u, slots: { m, v } };
   },
 });
 

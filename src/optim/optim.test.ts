@@ -104,7 +104,7 @@ describe("transforms", () => {
       scaleByLearningRate(() => 0.5),
     );
     expect(whole.slots).toEqual(["m", "v"]);
-    expect(Object.keys(whole.scalars).sort()).toEqual(["correction1", "correction2", "negativeRate"]);
+    expect(Object.keys(whole.scalars).sort()).toEqual(["correctedEpsilon", "correction", "negativeRate"]);
     const feeds = { ...zeros, gradient, parameter };
     const [adam, all] = [stepOf(scaleByAdam(OPTIONS)), stepOf(whole)];
     const u = referenceOf(adam.outputs.u, { ...feeds, ...adam.scalarsAt(1) });
