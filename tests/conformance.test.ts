@@ -79,13 +79,18 @@ const expectClose = (actual: ArrayLike<number>, wanted: ArrayLike<number>, toler
 
 const ops = await loadOps();
 let runtime: Runtime;
+let portable: Runtime;
 beforeAll(async () => {
-  runtime = await openRuntime({ threads: 1 });
+  runtime = await openRuntime({ kind: "native", threads: 1 });
+  portable = await openRuntime({ kind: "portable", threads: 1 });
 });
-afterAll(() => runtime?.close());
+afterAll(async () => {
+  await runtime?.close();
+  await portable?.close();
+});
 
-const run = (outputs: Record<string, Tensor>, feeds: Record<string, HostArray>) =>
-  evaluate(runtime, lower("conformance", outputs), feeds);
+const run = (outputs: Record<string, Tensor>, feeds: Record<string, HostArray>, on = runtime) =>
+  evaluate(on, lower("conformance", outputs), feeds);
 
 test("the operations are found", () => {
   expect(ops.length).toBeGreaterThan(40);
@@ -110,14 +115,16 @@ describe.each(ops.map((op) => [op.name, op] as const))("%s", (name, op) => {
     },
   );
 
-  test.each(examples)("example %i: ONNX Runtime agrees with the float64 reference", async (_, example) => {
+  const runtimes = examples.flatMap(([i, example]) => [
+    [i, "native", example, () => runtime] as const,
+    [i, "portable", example, () => portable] as const,
+  ]);
+
+  test.each(runtimes)("example %i: ONNX Runtime (%s) agrees with the float64 reference", async (_, __, example, on) => {
     const { ys, arrays, feeds } = setUp(op, example);
-    const wanted = op.reference(
-      arrays,
-      example.attributes ?? {},
-      ys.map((y) => y.type),
-    );
-    const got = await run(Object.fromEntries(ys.map((y, i) => [`y${i}`, y])), feeds);
+    const types = ys.map((y) => y.type);
+    const wanted = op.reference(arrays, example.attributes ?? {}, types);
+    const got = await run(Object.fromEntries(ys.map((y, i) => [`y${i}`, y])), feeds, on());
     ys.forEach((y, i) => {
       expect(wanted[i]!.shape).toEqual(y.shape);
       expectClose(numbers(got[`y${i}`]!), wanted[i]!.data, 1e-5);
