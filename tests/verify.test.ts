@@ -25,15 +25,20 @@ describe.skipIf(!existsSync(FIXTURES))("the official code's numbers (needs ../sh
   });
   afterAll(() => runtime?.close());
 
-  test.each(["schedules", "dit_tiny_forward", "soflow_losses", "soflow_trajectory", "full_DiT-B-4", "full_DiT-B-2"])(
-    "%s",
-    async (name) => {
-      for await (const { status, detail } of verifyFolder({ folder: FIXTURES, only: [name] }, runtime)) {
-        expect(detail).toMatch(/largest error/);
-        expect(status).toBe("passed");
-      }
-    },
-  );
+  test.each([
+    "schedules",
+    "dit_tiny_forward",
+    "soflow_losses",
+    "soflow_trajectory",
+    "meanflow_losses",
+    "full_DiT-B-4",
+    "full_DiT-B-2",
+  ])("%s", async (name) => {
+    for await (const { status, detail } of verifyFolder({ folder: FIXTURES, only: [name] }, runtime)) {
+      expect(detail).toMatch(/largest error/);
+      expect(status).toBe("passed");
+    }
+  });
 
   test("one line a file, then the counts; what this version does not compute is skipped, and fails with --require-all", async () => {
     const words = ["verify", FIXTURES, "--only", "schedules,unet_tiny"];

@@ -1,5 +1,6 @@
 export { crossEntropy } from "./classification.js";
 export type { Guidance } from "./guidance.js";
+export { type MeanFlowDraws, type MeanFlowGuidance, type MeanFlowOptions, meanFlow } from "./meanflow.js";
 export type { Loss } from "./objective.js";
 export {
   type ConsistencyDraws,

@@ -5,6 +5,7 @@ import { readSafetensors } from "../formats/safetensors.js";
 import type { Runtime } from "../runtime/index.js";
 import type { Check, Fixture } from "./fixture.js";
 import { soflowLosses } from "./losses.js";
+import { meanflowLosses } from "./meanflow.js";
 import { fullDiT, tinyForward } from "./networks.js";
 import { schedules } from "./schedules.js";
 import { soflowTrajectory } from "./trajectory.js";
@@ -15,6 +16,7 @@ const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Pr
   dit_tiny_forward: tinyForward,
   soflow_losses: soflowLosses,
   soflow_trajectory: soflowTrajectory,
+  meanflow_losses: meanflowLosses,
   "full_DiT-B-4": fullDiT,
   "full_DiT-B-2": fullDiT,
   "full_DiT-M-2": fullDiT,
