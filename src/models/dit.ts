@@ -29,6 +29,8 @@ export type DiTConfig = {
   readonly heads: number;
   /** Number of labels; 0 for an unconditional network. */
   readonly classes: number;
+  /** Times that the network is told: 2 (t and t − s) for solution functions, 1 (t) for velocities and noise. */
+  readonly times?: 1 | 2;
   /** Whether labels can be dropped in training: adds the null label, whose number is `classes`. */
   readonly nullLabel: boolean;
 };
@@ -99,7 +101,7 @@ const finalLayer = (scope: Scope, x: Tensor, c: Tensor, size: number): Tensor =>
   });
 
 /**
- * The network F(x, t, s, y): conditioned on t, on t − s and on the label.
+ * The network F(x, t, s, y): conditioned on t, on t − s (unless it has one time only) and on the label.
  * x [B C H W]; t and s [B 1 1 1] in [0, 1], 1 is noise; y int64 [B], `classes` for the null label → [B C H W].
  */
 export const dit =
@@ -109,9 +111,9 @@ export const dit =
     const tokens = patchEmbedding(scope.at("x_embedder"), x.as("B C H W"), patch, width);
     let h = tokens.add(positionEmbedding(imageSize / patch, width)).as("B L D");
     const atT = timeEmbedding(scope.at("t_embedder"), t, width, normalInit(0.02));
-    const atS = timeEmbedding(scope.at("s_embedder"), t.sub(s), width); // the official code leaves this one at Xavier
+    const times = config.times === 1 ? atT : atT.add(timeEmbedding(scope.at("s_embedder"), t.sub(s), width)); // s: Xavier, as in the official code
     const label = labelEmbedding(scope.at("y_embedder"), y, labelRows(config), width);
-    const c = atT.add(atS).add(label);
+    const c = times.add(label);
     for (let i = 0; i < depth; i++) h = block(scope.at(`blocks.${i}`), h, c, heads);
     return fromPatches(finalLayer(scope.at("final_layer"), h, c, patch * patch * channels), patch, channels);
   };

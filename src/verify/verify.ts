@@ -7,6 +7,7 @@ import type { Check, Fixture } from "./fixture.js";
 import { soflowLosses } from "./losses.js";
 import { meanflowLosses } from "./meanflow.js";
 import { fullDiT, tinyForward } from "./networks.js";
+import { ddpmLoss, flowMatchingLoss } from "./onetime.js";
 import { schedules } from "./schedules.js";
 import { soflowTrajectory } from "./trajectory.js";
 
@@ -17,6 +18,8 @@ const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Pr
   soflow_losses: soflowLosses,
   soflow_trajectory: soflowTrajectory,
   meanflow_losses: meanflowLosses,
+  flow_matching_loss: flowMatchingLoss,
+  ddpm_loss: ddpmLoss,
   "full_DiT-B-4": fullDiT,
   "full_DiT-B-2": fullDiT,
   "full_DiT-M-2": fullDiT,
