@@ -31,6 +31,9 @@ describe.skipIf(!existsSync(FIXTURES))("the official code's numbers (needs ../sh
     "soflow_losses",
     "soflow_trajectory",
     "meanflow_losses",
+    "flow_matching_loss",
+    "ddpm_loss",
+    "consistency_losses",
     "full_DiT-B-4",
     "full_DiT-B-2",
   ])("%s", async (name) => {

@@ -1,4 +1,7 @@
 export { crossEntropy } from "./classification.js";
+export { consistencyFunction, consistencyTraining, curriculum, sigmaGrid } from "./consistency.js";
+export { alphaBars, ddpm } from "./diffusion.js";
+export { flowMatching, type OneTimeNetwork } from "./flow-matching.js";
 export type { Guidance } from "./guidance.js";
 export { type MeanFlowDraws, type MeanFlowGuidance, type MeanFlowOptions, meanFlow } from "./meanflow.js";
 export type { Loss } from "./objective.js";

@@ -25,10 +25,10 @@ import {
 } from "./fixture.js";
 import { TINY } from "./networks.js";
 
-const float = (name: string, shape: readonly number[]): Tensor => input(name, { dtype: "float32", shape });
+export const float = (name: string, shape: readonly number[]): Tensor => input(name, { dtype: "float32", shape });
 
 /** The single-time network and the inputs that these fixtures share. */
-const setUp = (fixture: Fixture) => {
+export const setUp = (fixture: Fixture) => {
   const labels = labelsOf(fixture, "labels_after_dropout");
   const batch = labels.length;
   const image = [batch, TINY.channels, TINY.imageSize, TINY.imageSize];

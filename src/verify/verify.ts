@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { messageOf, oneOf, UserError } from "../errors.js";
 import { readSafetensors } from "../formats/safetensors.js";
 import type { Runtime } from "../runtime/index.js";
+import { consistencyLosses } from "./consistency.js";
 import type { Check, Fixture } from "./fixture.js";
 import { soflowLosses } from "./losses.js";
 import { meanflowLosses } from "./meanflow.js";
@@ -20,6 +21,7 @@ const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Pr
   meanflow_losses: meanflowLosses,
   flow_matching_loss: flowMatchingLoss,
   ddpm_loss: ddpmLoss,
+  consistency_losses: consistencyLosses,
   "full_DiT-B-4": fullDiT,
   "full_DiT-B-2": fullDiT,
   "full_DiT-M-2": fullDiT,
