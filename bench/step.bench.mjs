@@ -1,18 +1,19 @@
 // How much of the machine's matrix-product rate does a training step reach?
 // DiT of width 384, depth 4, 6 heads, 64 tokens (4×16×16 latents, patch 2), batch 32: velocity loss, AdamW, EMA.
 import { availableParallelism, cpus } from "node:os";
+import { openMethod } from "../dist/methods/index.js";
 import { parameterInput } from "../dist/nn/index.js";
 import { adamw } from "../dist/optim/index.js";
 import { key } from "../dist/random/random.js";
 import { openRateMeter, openRuntime, peakMemory, quantile } from "../dist/runtime/index.js";
 import { openNetwork } from "../dist/train/model.js";
-import { buildLoss, drawBatch } from "../dist/train/soflow.js";
 import { TrainingStep } from "../dist/train/step.js";
 
 const BATCH = 32;
 const NETWORK = { imageSize: 16, patch: 2, channels: 4, width: 384, depth: 4, heads: 6, classes: 10, nullLabel: true };
 const TIMES = { mean: 0, deviation: 1 };
 const SETTINGS = {
+  kind: "soflow",
   path: "linear",
   parameterisation: "euler",
   velocityShare: 1,
@@ -35,13 +36,14 @@ const stepOperations = () => {
 
 const openStep = async (runtime) => {
   const { network, parameters } = openNetwork(NETWORK);
-  const loss = buildLoss(SETTINGS, network, { batch: BATCH, channels: 4, side: 16, classes: 10 });
+  const shape = { batch: BATCH, channels: 4, side: 16, classes: 10 };
+  const loss = openMethod(SETTINGS).loss({ network, average: network }, shape);
   const transform = adamw({ beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, learningRate: () => 1e-4 });
   const step = await TrainingStep.create(runtime, {
     loss,
     parameters,
     transform,
-    ema: { decay: 0.999, warmup: false },
+    averages: { ema: () => 0.999 },
     clipNorm: null,
   });
   for (const { name, tensor, initialize } of parameters)
@@ -62,7 +64,7 @@ export const run = async ([rounds = "11", threads]) => {
   const images = key(1).normal(BATCH * 4 * 16 * 16);
   const indices = Array.from({ length: BATCH }, (_, i) => i);
   const draws = { seed: 0, step: 0, steps: 1, classes: 10 };
-  const batch = drawBatch(SETTINGS, { images, labels: new BigInt64Array(BATCH), indices }, draws);
+  const batch = openMethod(SETTINGS).draws({ images, labels: new BigInt64Array(BATCH), indices }, draws);
   const measured = { gradients: [], update: [], whole: [], achieved: [], rate: [], share: [] };
   for (let k = 0; k <= Number(rounds); k++) {
     const start = performance.now();

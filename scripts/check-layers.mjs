@@ -14,6 +14,7 @@ const BELOW_TRAIN = [
   "objectives",
   "samplers",
   "optim",
+  "methods",
   "data",
   "eval",
   "distributed",
@@ -38,16 +39,18 @@ const ALLOWED = {
   objectives: [...GRAPH, "paths"],
   samplers: [...GRAPH, "paths"],
   optim: GRAPH,
+  methods: [...GRAPH, "nn", "paths", "objectives", "samplers"],
   data: [],
   eval: [...ENGINE, "nn", "models", "optim", "data"],
   distributed: ["graph", "runtime"],
   train: BELOW_TRAIN,
+  compare: [...BELOW_TRAIN, "train"],
   verify: [...BELOW_TRAIN, "train"],
   serve: [...ENGINE, "paths", "samplers"],
-  cli: [...BELOW_TRAIN, "train", "verify", "serve"],
-  index: [...BELOW_TRAIN, "train", "verify", "serve"],
+  cli: [...BELOW_TRAIN, "train", "compare", "verify", "serve"],
+  index: [...BELOW_TRAIN, "train", "compare", "verify", "serve"],
 };
-const NODE = /^(data|train|verify|serve|cli|distributed)\/|^runtime\/(native|portable|index|workerUrl)/;
+const NODE = /^(data|train|compare|verify|serve|cli|distributed)\/|^runtime\/(native|portable|index|workerUrl)/;
 
 const walk = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {

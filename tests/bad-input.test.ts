@@ -73,6 +73,64 @@ const expectRefused = async (words: readonly string[], line: RegExp): Promise<vo
 const refuseTraining = async (name: string, changes: Partial<typeof CONFIG>, line: RegExp, extra = ""): Promise<void> =>
   expectRefused(["train", "--config", await configWith(name, changes, extra)], line);
 
+test.each([
+  [
+    ["--sampler", "ddim"],
+    /^soflow: sampler ddim needs the noise ε̂\(x_i, i\) of a ddpm model; a soflow model does not give it; samplers that fit: euler, /,
+  ],
+  [["--sampler", "eular"], /^soflow: sampler eular is unknown; choose euler, midpoint, /],
+  [["--sampler", "dopri5", "--rtol", "0"], /^soflow: sampler dopri5: rtol is 0; it must be above 0$/],
+  [["--sampler", "dopri5", "--atol", "-1"], /^soflow: sampler dopri5: atol is -1; it must be above 0$/],
+  [["--guidance", "2"], /^soflow: guidance is 2; a soflow model is not guided while sampling but in training/],
+])("a sampler that does not fit the model or itself: %o", (options, line) =>
+  expectRefused(["sample", at(MODEL), ...options], line),
+);
+
+test.each([
+  [
+    "{ kind: meanflow, guidance: { omega: 0.2, kappa: 0.5 } }",
+    /objective\.guidance\.omega is 0\.2 with kappa 0\.5, .* of 0\.4; omega \+ kappa must be at least 1$/,
+  ],
+  [
+    "{ kind: consistency, curriculum: { steps: 5 } }",
+    /objective\.curriculum\.steps is 5, longer than the run of 1 steps; it must be at most train\.steps, or null$/,
+  ],
+  [
+    "{ kind: improved-consistency }",
+    /objective\.curriculum does not fit: levels double from 10 to 1280 in 8 stages; a run of 1 steps is too short for it$/,
+  ],
+  [
+    "{ kind: consistency-distillation, teacher: nowhere }",
+    /^soflow: objective\.teacher: there is no nowhere; give a run folder, a model folder or a checkpoint$/,
+  ],
+])("an objective that does not fit: %s", (objective, line) =>
+  expectRefused(["train", "--config", at("good.yaml"), "--set", `objective=${objective}`], line),
+);
+
+test("a teacher of another kind", () =>
+  expectRefused(
+    [
+      "train",
+      "--config",
+      at("good.yaml"),
+      "--set",
+      `objective={ kind: consistency-distillation, teacher: ${at(MODEL)} }`,
+    ],
+    /^soflow: objective\.teacher .* does not fit: it was trained by soflow; the teacher must be an edm model$/,
+  ));
+
+test.each([
+  ["methods: { soflow: { objective: { kind: soflow } } }", /methods has only soflow; a comparison needs at least two$/],
+  [
+    "methods: { a: { objective: { kind: soflow } }, b: { objective: { kind: ddpm }, optimizer: { learningRat: 1 } } }",
+    /^soflow: compare: methods\.b: Unrecognized key: "learningRat"$/,
+  ],
+])("a comparison that compares nothing, or names no field: %s", async (methods, line) => {
+  const text = `data: ${CONFIG.data}\nmodel: ${CONFIG.model}\nbatch: 4\nbudget: { steps: 10 }\n${methods}\n`;
+  await writeFile(at("comparison.yaml"), text);
+  await expectRefused(["compare", "--config", at("comparison.yaml")], line);
+});
+
 test("an unknown key in the configuration", () =>
   refuseTraining(
     "unknown",

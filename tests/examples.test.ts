@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +17,21 @@ test("the library example trains and draws", async () => {
   expect(existsSync(join(folder, "run", "threes-and-fives.png"))).toBe(true);
   await rm(folder, { recursive: true });
 });
+
+test.each(["soflow", "meanflow", "flow-matching", "diffusion", "consistency"])(
+  "the example of %s trains, and draws by every sampler it names",
+  async (name) => {
+    const folder = await mkdtemp(join(tmpdir(), "soflow-example-"));
+    const source = await readFile(join(root, "examples", `${name}.mjs`), "utf8");
+    const { stdout } = await run(process.execPath, [`examples/${name}.mjs`, join(folder, "run"), "300"], { cwd: root });
+    const drawn = [...stdout.matchAll(/^(\w+): (\d+) evaluations?, sliced Wasserstein distance (\d\.\d+)$/gm)];
+    expect(drawn.map(([, sampler]) => sampler)).toEqual([...source.matchAll(/sampler: "(\w+)"/g)].map(([, s]) => s));
+    const distances = drawn.map(([, , , distance]) => Number(distance));
+    expect(Math.min(...distances)).toBeLessThan(0.6); // untrained samples are 0.7 or more away
+    expect(source.split("\n").length).toBeLessThan(48);
+    await rm(folder, { recursive: true });
+  },
+);
 
 test("the engine's example in docs/how-to/use-as-a-library.md", async () => {
   const script = `

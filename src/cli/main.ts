@@ -28,6 +28,13 @@ const verbs: readonly Verb[] = [
     },
   },
   {
+    name: "compare",
+    load: async () => {
+      const { compareCommand } = await import("./compare.js");
+      return compareCommand(async (options) => (await import("./run/compare.js")).run(options, out));
+    },
+  },
+  {
     name: "verify",
     load: async () => {
       const { verifyCommand } = await import("./verify.js");

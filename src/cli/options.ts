@@ -10,6 +10,28 @@ export const wholeNumber =
     return value;
   };
 
+/** Parses a finite number. */
+export const decimal = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("It must be a number.");
+  return value;
+};
+
+/** Names of the samplers, said again here so that help needs no engine; a test compares them with the registry. */
+export const SAMPLER_NAMES = [
+  "renoise",
+  "solution",
+  "multistep",
+  "euler",
+  "midpoint",
+  "heun",
+  "rk4",
+  "dopri5",
+  "ancestral",
+  "ddim",
+  "edm",
+] as const;
+
 /** Parses `a,b,c`; empty entries are refused. */
 export const wordList = (text: string): readonly string[] => {
   const words = text.split(",").map((word) => word.trim());

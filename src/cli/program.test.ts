@@ -2,8 +2,11 @@ import { Command } from "commander";
 import { expect, test, vi } from "vitest";
 import { UserError } from "../errors.js";
 import type { Runtime } from "../runtime/index.js";
+import { SAMPLERS } from "../samplers/index.js";
+import { type CompareOptions, compareCommand } from "./compare.js";
 import { doctorCommand, type Engine } from "./doctor.js";
 import { FailedCheck, Interrupted } from "./errors.js";
+import { SAMPLER_NAMES } from "./options.js";
 import { runProgram, type Verb } from "./program.js";
 import { type QuickstartOptions, quickstartCommand } from "./quickstart.js";
 import { type SampleOptions, sampleCommand } from "./sample.js";
@@ -15,7 +18,7 @@ const soflow = async (
   line: readonly string[],
   { passed = true, engine = workingEngine }: { passed?: boolean; engine?: Engine } = {},
 ) => {
-  const given: (TrainOptions | SampleOptions | VerifyOptions | QuickstartOptions)[] = [];
+  const given: (TrainOptions | SampleOptions | CompareOptions | VerifyOptions | QuickstartOptions)[] = [];
   const printed = { out: "", err: "" };
   const out = (text: string) => {
     printed.out += text;
@@ -35,6 +38,7 @@ const soflow = async (
     verb("quickstart", () => quickstartCommand(keep)),
     verb("train", () => trainCommand(keep)),
     verb("sample", () => sampleCommand(keep)),
+    verb("compare", () => compareCommand(keep)),
     verb("verify", () => verifyCommand(async (options) => keep(options).then(() => passed))),
     verb("doctor", () => doctorCommand(engine, out)),
   ];
@@ -52,7 +56,7 @@ const workingEngine: Engine = {
 };
 
 test("a verb that is named is the only one loaded", async () => {
-  for (const name of ["quickstart", "train", "sample", "verify", "doctor"]) {
+  for (const name of ["quickstart", "train", "sample", "compare", "verify", "doctor"]) {
     const { code, loaded, out } = await soflow([name, "--help"]);
     expect(code).toBe(0);
     expect(loaded).toEqual([name]);
@@ -63,7 +67,7 @@ test("a verb that is named is the only one loaded", async () => {
 test("help lists the verbs, and version is the package's", async () => {
   const { code, out } = await soflow(["--help"]);
   expect(code).toBe(0);
-  for (const name of ["quickstart", "train", "sample", "verify", "doctor", "Examples:", "Exit codes:"])
+  for (const name of ["quickstart", "train", "sample", "compare", "verify", "doctor", "Examples:", "Exit codes:"])
     expect(out).toContain(name);
   expect((await soflow(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(await soflow([])).toMatchObject({ code: 2 });
@@ -84,7 +88,6 @@ test("sample: defaults and every option", async () => {
   expect((await soflow(["sample", "runs/x"])).given).toEqual({
     source: "runs/x",
     count: 64,
-    steps: 1,
     labels: null,
     seed: 0,
     batch: 64,
@@ -104,6 +107,28 @@ test("sample: defaults and every option", async () => {
     scale: 3,
     weights: "model",
   });
+});
+
+test("sample: options of samplers, whose names are those of the registry", async () => {
+  const options = "--sampler dopri5 --guidance 1.5 --eta 0.5 --churn 10 --atol 1e-4 --rtol 1e-2";
+  expect((await soflow(["sample", "runs/x", ...options.split(" ")])).given).toMatchObject({
+    sampler: "dopri5",
+    guidance: 1.5,
+    eta: 0.5,
+    churn: 10,
+    atol: 1e-4,
+    rtol: 1e-2,
+  });
+  expect([...SAMPLER_NAMES].sort()).toEqual(Object.keys(SAMPLERS).sort());
+});
+
+test("compare: a preset with overrides, --out and --threads", async () => {
+  const line = "compare --config compare-checkerboard --set seeds=[1,2] --out here --threads 2".split(" ");
+  const { given } = await soflow(line);
+  expect(given).toMatchObject({ config: { name: "compare-checkerboard", seeds: [1, 2], out: "here", threads: 2 } });
+  const missing = await soflow(["compare"]);
+  expect(missing).toMatchObject({ code: 2 });
+  expect(missing.err).toMatch(/^soflow: compare: --config is missing; give a YAML file, or a preset: compare-/);
 });
 
 test("verify: options, and the exit code says whether all passed", async () => {

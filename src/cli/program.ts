@@ -13,6 +13,7 @@ Examples:
   soflow quickstart                               train a small model and draw from it
   soflow train --config quickstart --set seed=1   train from a preset or a YAML file
   soflow sample runs/quickstart --out sheet.png   draw images, one network evaluation each
+  soflow compare --config compare-checkerboard    train several methods alike and compare them
   soflow doctor                                   what this machine runs on, and how fast
 
 soflow VERB --help shows a verb's options and examples.
@@ -21,7 +22,9 @@ Exit codes: 0 done, 1 a check failed, 2 bad input, 70 internal error, 130 stoppe
 
 const root = (output: Output): Command =>
   new Command("soflow")
-    .description("One-step generative models: train SoFlow on your images and draw from it, on ONNX Runtime.")
+    .description(
+      "One-step generative models: train SoFlow and its relatives on your images, draw and compare, on ONNX Runtime.",
+    )
     .version(packageVersion(), "--version", "print the version")
     .helpOption("--help", "print this help")
     .helpCommand(false)

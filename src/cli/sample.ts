@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { SampleOptions as LibraryOptions } from "../train/sample.js";
-import { labelList, outputKind, wholeNumber } from "./options.js";
+import { decimal, labelList, outputKind, SAMPLER_NAMES, wholeNumber } from "./options.js";
 
 /** What the library's `sampleToFiles` takes, but for what the command adds itself. */
 export type SampleOptions = Omit<LibraryOptions, "onProgress" | "runtime">;
@@ -15,12 +15,15 @@ Examples:
   soflow sample runs/quickstart                               one sheet of 64 images, one evaluation each
   soflow sample runs/quickstart --labels 0-9 --count 100 --out digits.png --scale 4
   soflow sample runs/first --steps 2 --count 50000 --batch 256 --out samples.npz
+  soflow sample runs/flow --sampler dopri5 --guidance 2       a flow matching model, guided
   soflow sample runs/first --out images/                      one PNG per image
 
+Samplers: ${SAMPLER_NAMES.join(", ")}.
+A sampler that does not fit the model says why, and which do.
 The same seed gives the same images, whatever the batch.
 `;
 
-const weightsChoice = (text: string): SampleOptions["weights"] => {
+const weightsChoice = (text: string): "ema" | "model" => {
   if (text === "ema" || text === "model") return text;
   throw new InvalidArgumentError("It must be ema or model.");
 };
@@ -33,7 +36,13 @@ export const sampleCommand = (run: (options: SampleOptions) => Promise<void>): C
     .description("Draw images from a trained model.")
     .argument("<run-or-model>", "run folder, model folder or checkpoint")
     .option("--count <n>", "number of images", wholeNumber(1), 64)
-    .option("--steps <n>", "network evaluations per image", wholeNumber(1), 1)
+    .option("--sampler <name>", "how to draw (default: as the model's method is usually drawn from)")
+    .option("--steps <n>", "steps of the sampler (default: the method's; 1 for one-step models)", wholeNumber(1))
+    .option("--guidance <w>", "classifier-free guidance, for models trained without it (default: 1)", decimal)
+    .option("--eta <x>", "ddim: 0 is deterministic, 1 as noisy as ancestral (default: 0)", decimal)
+    .option("--churn <x>", "edm: amount of noise put back (default: 0)", decimal)
+    .option("--atol <x>", "dopri5: absolute tolerance (default: 1e-6)", decimal)
+    .option("--rtol <x>", "dopri5: relative tolerance (default: 1e-3)", decimal)
     .option("--labels <list>", 'labels to draw in turn, "0,1,2" or "0-9" (default: all labels)', labelList)
     .option("--seed <n>", "seed of the noise", wholeNumber(0), 0)
     .option("--batch <n>", "images per network evaluation", wholeNumber(1), 64)

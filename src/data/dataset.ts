@@ -1,8 +1,11 @@
-/** Size of every image of a dataset: grey or RGB. */
-export type ImageShape = { readonly channels: 1 | 3; readonly height: number; readonly width: number };
+/** Size of every image of a dataset: 1 channel is grey, 3 are RGB; a point is one pixel with a channel a coordinate. */
+export type ImageShape = { readonly channels: number; readonly height: number; readonly width: number };
 
-/** One labelled image: height·width·channels bytes, row by row, channels last, 0 – 255. */
-export type Sample = { readonly pixels: Uint8Array; readonly label: number };
+/**
+ * One labelled image: height·width·channels bytes, row by row, channels last, 0 – 255; or floats, channels first, that
+ * are used as they are.
+ */
+export type Sample = { readonly pixels: Uint8Array | Float32Array; readonly label: number };
 
 /** Labelled images by index. Reading an index twice gives the same sample. */
 export interface Dataset {

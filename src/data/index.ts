@@ -3,10 +3,14 @@ import { openCifar10, openMnist } from "./binary.js";
 import { cached, type Dataset, limited } from "./dataset.js";
 import { openFolder } from "./folder.js";
 import { openGlyphs } from "./glyphs/glyphs.js";
+import type { PointsName } from "./points/distributions.js";
+import { openPoints } from "./points/points.js";
 import { openWebDataset } from "./webdataset.js";
 
 export { bytesPerImage, type Dataset, type ImageShape, type Sample } from "./dataset.js";
 export { type Batch, Loader, type LoaderOptions, samplingOrder } from "./loader.js";
+export { GAUSSIAN, type PointsName } from "./points/distributions.js";
+export { drawPoints } from "./points/points.js";
 
 /** Images that are decoded at the same time, where nothing else is said. */
 const WORKERS = 2;
@@ -24,9 +28,10 @@ type Source =
       /** Number of labels, where a shard may lack some; by default one more than the largest found. */
       readonly classCount?: number;
     }
+  | { readonly kind: "points"; readonly name: PointsName; readonly samples: number }
   | { readonly kind: "cifar10" | "mnist"; readonly path: string };
 
-/** Opens a dataset. `seed` and `split` matter to glyphs only, which draws its images from them. */
+/** Opens a dataset. `seed` and `split` matter to glyphs and points, which are drawn from them. */
 export const openDataset = async (
   source: DataSource,
   seed = 0,
@@ -41,6 +46,8 @@ export const openDataset = async (
       return decoded(await openFolder(source.path, square(source.size, source.channels)));
     case "webdataset":
       return decoded(await openWebDataset(source.path, square(source.size, source.channels), source.classCount));
+    case "points":
+      return openPoints({ ...source, seed, split });
     case "cifar10":
       return openCifar10(source.path);
     case "mnist":

@@ -19,7 +19,7 @@ export type LoaderOptions = {
 /** The images of one step. */
 export type Batch = {
   readonly step: number;
-  /** [B C H W] in [−1, 1]: byte / 127.5 − 1. */
+  /** [B C H W]: byte / 127.5 − 1, in [−1, 1]; points and latents as they are. */
   readonly images: Float32Array<ArrayBuffer>;
   /** [B] */
   readonly labels: BigInt64Array<ArrayBuffer>;
@@ -44,13 +44,17 @@ export const samplingOrder = (seed: number, length: number): ((g: number) => num
   };
 };
 
-/** Bytes [H W C] to floats [C H W] in [−1, 1], mirrored on demand. */
+/** Bytes [H W C] to floats [C H W] in [−1, 1], mirrored on demand; floats [C H W] are taken as they are. */
 const place = (
   out: Float32Array,
   { pixels }: Sample,
   [channels, height, width]: readonly [number, number, number],
   mirrored: boolean,
 ): void => {
+  if (pixels instanceof Float32Array) {
+    out.set(pixels);
+    return;
+  }
   let i = 0;
   for (let c = 0; c < channels; c++)
     for (let y = 0; y < height; y++)

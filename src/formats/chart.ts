@@ -7,21 +7,22 @@ const COLOURS = ["#2f6fde", "#d9572b", "#2a9d63", "#8a4fc9"] as const;
 const escapeText = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 /** 1, 2 and 5 times powers of ten between two values. */
-const logTicks = (low: number, high: number): number[] => {
+export const logTicks = (low: number, high: number): number[] => {
   const powers = Array.from({ length: 40 }, (_, i) => 10 ** (i - 20));
   return powers.flatMap((power) => [power, 2 * power, 5 * power]).filter((tick) => tick >= low && tick <= high);
 };
 
-/** About six round numbers from 0 to `high`. */
-const linearTicks = (high: number): number[] => {
-  const raw = high / 5;
+/** About six round numbers from `low` to `high`. */
+export const linearTicks = (high: number, low = 0): number[] => {
+  const raw = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = power * ([1, 2, 5].find((factor) => factor * power >= raw) ?? 10);
-  return Array.from({ length: Math.floor(high / step) + 1 }, (_, i) => i * step);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
 };
 
 /** The exponential moving average of a series, so that its course shows through the noise; corrected for its start. */
-const smooth = ({ points }: Series, keep: number): (readonly [number, number])[] => {
+export const smooth = ({ points }: Pick<Series, "points">, keep: number): (readonly [number, number])[] => {
   let [sum, weight] = [0, 0];
   return points.map(([x, y]) => {
     sum = keep * sum + (1 - keep) * y;

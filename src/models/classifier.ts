@@ -23,15 +23,19 @@ const block = (scope: Scope, x: Tensor<"B L D">, heads: number): Tensor<"B L D">
     return add(x1, linear(scope.at("fc2"), hidden, x.dim(2))).as("B L D");
   });
 
-/** x [B C H W] in [−1, 1] → scores [B classes] before the softmax. Dosovitskiy et al. 2020, with mean pooling. */
+/**
+ * x [B C H W] in [−1, 1] → scores [B classes] before the softmax, and the features [B width] they are read from.
+ * Dosovitskiy et al. 2020, with mean pooling.
+ */
 export const classifier =
   ({ imageSize, patch, width, depth, heads, classes }: ClassifierConfig) =>
-  (scope: Scope, x: Tensor): Tensor<"B K"> => {
+  (scope: Scope, x: Tensor): { readonly scores: Tensor<"B K">; readonly features: Tensor<"B D"> } => {
     const tokens = patchEmbedding(scope.at("patches"), x, patch, width);
     let h = tokens.add(positionEmbedding(imageSize / patch, width)).as("B L D");
     for (let i = 0; i < depth; i++) h = block(scope.at(`blocks.${i}`), h, heads);
-    const pooled = layerNorm(h, { epsilon: EPSILON })
+    const features = layerNorm(h, { epsilon: EPSILON })
       .mean([1])
-      .reshape([x.dim(0), width]);
-    return linear(scope.at("head"), pooled, classes).as("B K");
+      .reshape([x.dim(0), width])
+      .as("B D");
+    return { scores: linear(scope.at("head"), features, classes).as("B K"), features };
   };

@@ -210,7 +210,7 @@ test.each([
 test("the classifier gives a score for each label and sample", () => {
   const scope = new Scope();
   const config = { imageSize: 4, channels: 1, patch: 2, width: 8, depth: 1, heads: 2, classes: 5 };
-  const scores = classifier(config)(scope, float("x", 3, 1, 4, 4));
+  const { scores } = classifier(config)(scope, float("x", 3, 1, 4, 4));
   expect(scores.shape).toEqual([3, 5]);
   const x = gaussian("x", [3, 1, 4, 4]);
   const got = referenceOf(scores, { x, ...filled(scope.parameters) });

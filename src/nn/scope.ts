@@ -21,11 +21,13 @@ export class Scope {
   constructor(
     private readonly known: Map<string, Parameter> = new Map(),
     readonly path: string = "",
+    /** The program input that carries a parameter; another choice is another set of weights for the same network. */
+    private readonly inputOf: (name: string) => string = parameterInput,
   ) {}
 
   /** The scope of a part. */
   at(name: string): Scope {
-    return new Scope(this.known, this.path === "" ? name : `${this.path}.${name}`);
+    return new Scope(this.known, this.path === "" ? name : `${this.path}.${name}`, this.inputOf);
   }
 
   /** A float32 parameter; `initialize` gives its first value. Asking again with another shape is an error. */
@@ -36,7 +38,7 @@ export class Scope {
       throw new Error(`parameter ${full} is used as [${before.tensor.shape.join(" ")}] and as [${shape.join(" ")}]`);
     if (before) return before.tensor;
     const type: TensorType = { dtype: "float32", shape };
-    const tensor = input(parameterInput(full), type);
+    const tensor = input(this.inputOf(full), type);
     this.known.set(full, { name: full, tensor, initialize });
     return tensor;
   }

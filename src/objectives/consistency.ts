@@ -1,12 +1,10 @@
 import { exhaustive } from "../errors.js";
 import type { Tensor } from "../graph/tensor.js";
 import { div, log, sqrt, stopGradient, sub } from "../ops/index.js";
+import { LEVELS } from "../paths/index.js";
 import { perSample } from "./adaptive.js";
 import type { OneTimeNetwork } from "./flow-matching.js";
 import type { Loss } from "./objective.js";
-
-/** σ_min, σ_max, σ_d and ρ of the noise levels; here x_σ = x_0 + σ ε. Karras et al. 2022; Song et al. 2023. */
-export const LEVELS = { smallest: 0.002, largest: 80, data: 0.5, rho: 7 } as const;
 
 /** The consistency function f(x, σ) = c_skip x + c_out F(c_in x, 250 ln σ), with f(x, σ_min) = x whatever F says. */
 export const consistencyFunction =
@@ -64,49 +62,50 @@ export type ConsistencyTrainingDraws = {
   readonly labels: Tensor;
 };
 
+type Options = { readonly network: OneTimeNetwork; readonly metric: Metric; readonly weight: LevelWeight };
+type ConsistencyLoss = Loss & Readonly<Record<"online" | "target" | "distance", Tensor>>;
+
+/** E[w · d(f(x_σ, σ), sg f⁻(x_σ′, σ′))] for two points of one trajectory, however the lower one came about. */
+const pairLoss = (
+  { network, metric, weight }: Options,
+  f_minus: OneTimeNetwork,
+  { x_sigma, x_next, sigma, next, labels }: Record<"x_sigma" | "x_next" | "sigma" | "next" | "labels", Tensor>,
+): ConsistencyLoss => {
+  const online = consistencyFunction(network)(x_sigma, sigma, labels);
+  const target = stopGradient(consistencyFunction(f_minus)(x_next, next, labels));
+  const d = distance(metric, online, target);
+  const loss = weightOf(weight, sigma, next).mul(d).mean();
+  return { loss, report: { distance: d.mean() }, online, target, distance: d };
+};
+
 /**
  * Consistency training. Song et al. 2023, arXiv:2303.01469; improved: arXiv:2310.14189.
  * L = E[w · d(f(x_σ), sg f⁻(x_σ′))], the same ε at σ > σ′. `teacher` is f⁻; absent, the student itself.
  */
 export const consistencyTraining =
-  (options: {
-    readonly network: OneTimeNetwork;
-    readonly teacher?: OneTimeNetwork;
-    readonly metric: Metric;
-    readonly weight: LevelWeight;
-  }) =>
-  ({
-    x_0,
-    eps,
-    sigma,
-    next,
-    labels,
-  }: ConsistencyTrainingDraws): Loss & Record<"online" | "target" | "distance", Tensor> => {
-    const { network, teacher = network, metric, weight } = options;
-    const online = consistencyFunction(network)(x_0.add(sigma.mul(eps)), sigma, labels);
-    const target = stopGradient(consistencyFunction(teacher)(x_0.add(next.mul(eps)), next, labels));
-    const d = distance(metric, online, target);
-    const loss = weightOf(weight, sigma, next).mul(d).mean();
-    return { loss, report: { distance: d.mean() }, online, target, distance: d };
+  (options: Options & { readonly teacher?: OneTimeNetwork }) =>
+  ({ x_0, eps, sigma, next, labels }: ConsistencyTrainingDraws): ConsistencyLoss => {
+    const [x_sigma, x_next] = [x_0.add(sigma.mul(eps)), x_0.add(next.mul(eps))];
+    return pairLoss(options, options.teacher ?? options.network, { x_sigma, x_next, sigma, next, labels });
   };
 
-export type Curriculum = { readonly s0: number; readonly s1: number; readonly mu0: number; readonly steps: number };
+/** One Heun step of dx/dσ = (x − D(x, σ)) / σ from σ to σ′. */
+const heunStep = (D: (x: Tensor, sigma: Tensor) => Tensor, x: Tensor, sigma: Tensor, next: Tensor): Tensor => {
+  const h = next.sub(sigma);
+  const d_1 = x.sub(D(x, sigma)).div(sigma);
+  const x_euler = x.add(h.mul(d_1));
+  const d_2 = x_euler.sub(D(x_euler, next)).div(next);
+  return x.add(h.mul(0.5).mul(d_1.add(d_2)));
+};
 
 /**
- * The published curriculum at step k of K: N = M + 1 levels and the teacher's decay μ = exp(s₀ ln μ₀ / M), with
- * M = max(1, ⌈√(k/K ((s₁ + 1)² − s₀²) + s₀²) − 1⌉).
+ * Consistency distillation. Song et al. 2023, arXiv:2303.01469. As in training, but the lower point is where one Heun
+ * step of the teacher's ODE takes x_σ. `teacher` is a denoiser D(x, σ, labels); `target` is f⁻, by default the student.
  */
-export const curriculum = (
-  { s0, s1, mu0, steps }: Curriculum,
-  k: number,
-): { readonly levels: number; readonly decay: number } => {
-  const intervals = Math.max(1, Math.ceil(Math.sqrt((k / steps) * ((s1 + 1) ** 2 - s0 ** 2) + s0 ** 2) - 1));
-  return { levels: intervals + 1, decay: Math.exp((s0 * Math.log(mu0)) / intervals) };
-};
-
-/** The descending Karras grid of N levels: σ_i = (80^{1/ρ} + i/(N−1) (0.002^{1/ρ} − 80^{1/ρ}))^ρ. */
-export const sigmaGrid = (levels: number): number[] => {
-  const { smallest, largest, rho } = LEVELS;
-  const [top, bottom] = [largest ** (1 / rho), smallest ** (1 / rho)];
-  return Array.from({ length: levels }, (_, i) => (top + (i / (levels - 1)) * (bottom - top)) ** rho);
-};
+export const consistencyDistillation =
+  (options: Options & { readonly teacher: OneTimeNetwork; readonly target?: OneTimeNetwork }) =>
+  ({ x_0, eps, sigma, next, labels }: ConsistencyTrainingDraws): ConsistencyLoss => {
+    const x_sigma = x_0.add(sigma.mul(eps));
+    const x_next = stopGradient(heunStep((x, at) => options.teacher(x, at, labels), x_sigma, sigma, next));
+    return pairLoss(options, options.target ?? options.network, { x_sigma, x_next, sigma, next, labels });
+  };

@@ -1,6 +1,14 @@
 export { crossEntropy } from "./classification.js";
-export { consistencyFunction, consistencyTraining, curriculum, sigmaGrid } from "./consistency.js";
+export {
+  consistencyDistillation,
+  consistencyFunction,
+  consistencyTraining,
+  type LevelWeight,
+  type Metric,
+} from "./consistency.js";
+export { curriculum, curriculumProblem, drawLevel, improvedCurriculum, levelProbabilities } from "./curriculum.js";
 export { alphaBars, ddpm } from "./diffusion.js";
+export { denoiser, edm } from "./edm.js";
 export { flowMatching, type OneTimeNetwork } from "./flow-matching.js";
 export type { Guidance } from "./guidance.js";
 export { type MeanFlowDraws, type MeanFlowGuidance, type MeanFlowOptions, meanFlow } from "./meanflow.js";

@@ -1,4 +1,5 @@
 export { along, derivative, PATHS, type Path, type PathName } from "./path.js";
+export { LEVELS, sigmaAt, sigmaGrid } from "./sigmas.js";
 export {
   type Coefficients,
   type Network,

@@ -7,7 +7,10 @@ import type { Path } from "../paths/index.js";
  */
 export type Readings = {
   /** dx/dt of the generative ODE, and the times of a run of N steps from noise to data: N + 1 falling numbers. */
-  readonly ode?: { readonly slope: (x: Tensor, t: Tensor) => Tensor; readonly times: (steps: number) => readonly number[] };
+  readonly ode?: {
+    readonly slope: (x: Tensor, t: Tensor) => Tensor;
+    readonly times: (steps: number) => readonly number[];
+  };
   /** f(x_t, t, s), the solution of the ODE from t to s ≤ t, and the noising path its times are on. */
   readonly solution?: { readonly f: (x: Tensor, t: Tensor, s: Tensor) => Tensor; readonly path: Path };
   /** ε̂(x_i, i), the noise in x_i at the whole step i, and ᾱ_i for i = 0 … steps − 1. */
@@ -42,8 +45,10 @@ export type Move = { readonly program: string; readonly at: Numbers; readonly fr
 
 /** A sampler made ready for one model: programs to run and the order to run them in. */
 export type Plan = {
-  /** Names of the numbers of each program, and the program. */
-  readonly programs: Readonly<Record<string, { readonly numbers: readonly string[]; readonly step: Step; readonly evaluations: number }>>;
+  /** Names of the numbers of each program (none is x, y, eps, next or error), and the program. */
+  readonly programs: Readonly<
+    Record<string, { readonly numbers: readonly string[]; readonly step: Step; readonly evaluations: number }>
+  >;
   /** The moves for a batch of this many samples. `next(error)` is told the last step's error, where it has one. */
   readonly moves: (batch: number) => Generator<Move, void, Float32Array | undefined>;
 };

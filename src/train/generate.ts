@@ -1,106 +1,190 @@
-import { type HostArray, sizeOf } from "../graph/dtype.js";
+import { type HostArray, hostArray, sizeOf, type TensorType } from "../graph/dtype.js";
+import type { Tensor } from "../graph/tensor.js";
+import { defaultSampler, readingsOf } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
 import { lower } from "../onnx/index.js";
-import { full, input } from "../ops/index.js";
-import { PARAMETERISATIONS, PATHS, solution } from "../paths/index.js";
+import { input } from "../ops/index.js";
 import { key } from "../random/random.js";
 import type { DeviceTensor, Executable, Runtime } from "../runtime/index.js";
-import { renoise, sampleTimes } from "../samplers/renoise.js";
+import {
+  DEFAULT_OPTIONS,
+  type Move,
+  type Plan,
+  planSampler,
+  type SamplerName,
+  type SamplerOptions,
+} from "../samplers/index.js";
 import { type ModelDescription, openNetwork } from "./model.js";
+
+/** How to draw: by default as the model's method is usually drawn from, without guidance. */
+export type DrawOptions = Partial<SamplerOptions> & {
+  /** Samples per network evaluation. */
+  readonly batch: number;
+  readonly sampler?: SamplerName;
+  /** w of classifier-free guidance, for models that were trained without it. */
+  readonly guidance?: number;
+};
 
 export type GenerateOptions = {
   /** Number of images. */
   readonly count: number;
-  /** Network evaluations per image. */
-  readonly evaluations: number;
   /** Sample i has label labels[i mod length]; empty for an unconditional model. */
   readonly labels: readonly number[];
   readonly seed: number;
 };
 
-/** Images [n C H W] in about [−1, 1], and their labels. */
-export type Generated = { readonly images: Float32Array<ArrayBuffer>; readonly labels: readonly number[] };
+/** Images [n C H W] in about [−1, 1], their labels, and network evaluations for each. */
+export type Generated = {
+  readonly images: Float32Array<ArrayBuffer>;
+  readonly labels: readonly number[];
+  readonly evaluations: number;
+};
 
-/** The noise of sample i at evaluation k: a function of (seed, i, k) alone, whatever the batch. */
-const noiseOf = (seed: number, sample: number, evaluation: number, size: number): Float32Array<ArrayBuffer> =>
-  key(seed).fold("sample").fold(evaluation).fold(sample).normal(size);
+/** The noise of sample i at move k: a function of (seed, i, k) alone, whatever the batch. */
+const noiseOf = (seed: number, sample: number, move: number, size: number): Float32Array<ArrayBuffer> =>
+  key(seed).fold("sample").fold(move).fold(sample).normal(size);
 
-/** A compiled generator: one program that takes all samples of a batch one evaluation further. */
+const imageType = ({ network }: ModelDescription, batch: number): TensorType => ({
+  dtype: "float32",
+  shape: [batch, network.channels, network.imageSize, network.imageSize],
+});
+
+/** The plan of a model's sampler. Throws a `UserError` where sampler, guidance and model do not fit. */
+const planOf = (
+  description: ModelDescription,
+  y: Tensor,
+  { batch: _, sampler, guidance = 1, ...given }: DrawOptions,
+) => {
+  const { network: config, method } = description;
+  const { network } = openNetwork(config);
+  const usual = defaultSampler(method.kind);
+  const nullLabel = config.classes > 0 && config.nullLabel ? config.classes : undefined;
+  const readings = readingsOf(method, { network, y, guidance, nullLabel });
+  const name = sampler ?? usual.sampler;
+  const steps = name === usual.sampler ? usual.steps : DEFAULT_OPTIONS.steps;
+  const plan = planSampler(name, { ...DEFAULT_OPTIONS, steps, ...given }, readings, method.kind);
+  return { plan, deviation: readings.deviation, perMove: guidance === 1 ? 1 : 2 };
+};
+
+type Compiled = { readonly executable: Executable; readonly numbers: readonly string[]; readonly evaluations: number };
+
+const compile = async (
+  runtime: Runtime,
+  programs: Plan["programs"],
+  x: Tensor,
+  eps: Tensor,
+): Promise<Record<string, Compiled>> => {
+  const time = { dtype: "float32", shape: [x.dim(0), 1, 1, 1] } as const;
+  const compiled: Record<string, Compiled> = {};
+  for (const [name, { numbers, step, evaluations }] of Object.entries(programs)) {
+    const at = Object.fromEntries(numbers.map((number) => [number, input(number, time)]));
+    const { x: next, error } = step(x, at, eps);
+    const executable = await runtime.compile(lower(name, error ? { next, error } : { next }));
+    compiled[name] = { executable, numbers, evaluations };
+  }
+  return compiled;
+};
+
+/** A compiled generator: the sampler's programs, each of which takes all samples of a batch one move further. */
 export class Generator {
   private constructor(
     readonly description: ModelDescription,
     readonly batch: number,
-    private readonly executable: Executable,
-    private readonly feeds: Record<string, DeviceTensor>,
-    private readonly output: DeviceTensor,
+    private readonly plan: Plan,
+    private readonly deviation: number,
+    private readonly perMove: number,
+    private readonly compiled: Readonly<Record<string, Compiled>>,
+    private readonly tensors: Readonly<Record<string, DeviceTensor>>,
   ) {}
 
-  static async create(runtime: Runtime, description: ModelDescription, batch: number): Promise<Generator> {
-    const { network: config, path, parameterisation } = description;
-    const { network } = openNetwork(config);
-    const image = { dtype: "float32", shape: [batch, config.channels, config.imageSize, config.imageSize] } as const;
-    const time = { dtype: "float32", shape: [batch, 1, 1, 1] } as const;
-    const [x, eps, t, tNext] = [input("x", image), input("eps", image), input("t", time), input("t_next", time)];
+  static async create(runtime: Runtime, description: ModelDescription, options: DrawOptions): Promise<Generator> {
+    const { batch } = options;
+    const image = imageType(description, batch);
     const y = input("y", { dtype: "int64", shape: [batch] });
-    const zero = full(0, time);
-    const f = (at: typeof x, from: typeof t) =>
-      solution(PARAMETERISATIONS[parameterisation], at, from, zero, network(at, from, zero, y));
-    const program = lower("generate", { next: renoise(f, PATHS[path])(x, t, tNext, eps) });
-    const executable = await runtime.compile(program);
-    const own = Object.entries(program.inputs).filter(([name]) => !name.startsWith(parameterInput("")));
-    const feeds = Object.fromEntries(own.map(([name, type]) => [name, runtime.tensor(type)]));
-    return new Generator(description, batch, executable, feeds, runtime.tensor(image));
+    const { plan, deviation, perMove } = planOf(description, y, options);
+    const compiled = await compile(runtime, plan.programs, input("x", image), input("eps", image));
+    const types: Record<string, TensorType> = { x: image, eps: image, next: image, y: y.type };
+    for (const { executable } of Object.values(compiled)) {
+      const own = Object.entries(executable.program.inputs).filter(([name]) => !name.startsWith(parameterInput("")));
+      Object.assign(types, Object.fromEntries(own), executable.program.outputs);
+    }
+    const tensors = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, runtime.tensor(type)]));
+    return new Generator(description, batch, plan, deviation, perMove, compiled, tensors);
   }
 
   /** Draws `count` images in batches; `weights` are tensors by parameter input. Yields each batch as it is ready. */
   async *generate(
     weights: Readonly<Record<string, DeviceTensor>>,
-    options: GenerateOptions,
+    { count, labels: choice, seed }: GenerateOptions,
   ): AsyncGenerator<Generated> {
-    for (let start = 0; start < options.count; start += this.batch) {
-      const n = Math.min(this.batch, options.count - start);
-      const labels = Array.from({ length: n }, (_, j) => options.labels[(start + j) % options.labels.length] ?? 0);
-      const images = await this.drawBatch(weights, options, start, labels);
-      yield { images: images.slice(0, (images.length / this.batch) * n), labels };
+    for (let start = 0; start < count; start += this.batch) {
+      const n = Math.min(this.batch, count - start);
+      const labels = Array.from({ length: n }, (_, j) => choice[(start + j) % choice.length] ?? 0);
+      const { images, evaluations } = await this.drawBatch(weights, seed, start, labels);
+      yield { images: images.slice(0, (images.length / this.batch) * n), labels, evaluations };
     }
   }
 
   private async drawBatch(
     weights: Readonly<Record<string, DeviceTensor>>,
-    { evaluations, seed }: GenerateOptions,
+    seed: number,
     start: number,
     labels: readonly number[],
   ) {
-    const size = sizeOf(this.output.type.shape) / this.batch;
-    const noise = (evaluation: number): Float32Array<ArrayBuffer> => {
-      const all = new Float32Array(size * this.batch); // places beyond the last sample stay zero
-      for (let j = 0; j < labels.length; j++) all.set(noiseOf(seed, start + j, evaluation, size), j * size);
-      return all;
-    };
-    const times = sampleTimes(evaluations);
-    const y = BigInt64Array.from({ length: this.batch }, (_, j) => BigInt(labels[j] ?? 0));
-    let x = noise(0);
-    for (let k = 0; k < evaluations; k++) {
-      const last = k === evaluations - 1;
-      const feeds: Record<string, HostArray> = {
-        x,
-        y,
-        eps: last ? new Float32Array(x.length) : noise(k + 1),
-        t: new Float32Array(this.batch).fill(times[k]!),
-        t_next: new Float32Array(this.batch).fill(times[k + 1]!),
-      };
-      for (const [name, tensor] of Object.entries(this.feeds)) await tensor.write(feeds[name]!);
-      await this.executable.run({ ...this.feeds, ...weights }, { next: this.output });
-      x = (await this.output.read()) as Float32Array<ArrayBuffer>;
+    const { y, eps, error } = this.tensors;
+    let [x, next] = [this.tensors.x!, this.tensors.next!];
+    const noise = (move: number, deviation: number) => this.noise(seed, start, labels.length, move, deviation);
+    await x.write(noise(0, this.deviation));
+    await y!.write(BigInt64Array.from({ length: this.batch }, (_, j) => BigInt(labels[j] ?? 0)));
+    await eps!.write(hostArray("float32", eps!.type.shape));
+    const moves = this.plan.moves(this.batch);
+    let [evaluations, count] = [0, 1];
+    let told: Float32Array | undefined;
+    for (let turn = moves.next(); !turn.done; turn = moves.next(told)) {
+      if (turn.value.fresh) await eps!.write(noise(count, 1));
+      count++;
+      const { outputs, spent } = await this.move(turn.value, weights, x, next);
+      evaluations += spent;
+      [x, next] = [next, x];
+      told = "error" in outputs ? ((await error!.read()) as Float32Array) : undefined;
     }
-    return x;
+    return { images: (await x.read()) as Float32Array<ArrayBuffer>, evaluations };
+  }
+
+  /** Runs one program of the plan, from x into `next`. */
+  private async move(
+    { program, at }: Move,
+    weights: Readonly<Record<string, DeviceTensor>>,
+    x: DeviceTensor,
+    next: DeviceTensor,
+  ) {
+    const { executable, numbers, evaluations } = this.compiled[program]!;
+    for (const name of numbers) await this.tensors[name]?.write(everySample(at[name]!, this.batch));
+    const known: Record<string, DeviceTensor> = { ...this.tensors, ...weights, x };
+    const used = Object.keys(executable.program.inputs).map((name) => [name, known[name]!] as const);
+    const outputs = Object.fromEntries(
+      Object.keys(executable.program.outputs).map((name) => [name, name === "next" ? next : this.tensors[name]!]),
+    );
+    await executable.run(Object.fromEntries(used), outputs);
+    return { outputs, spent: evaluations * this.perMove };
+  }
+
+  /** Noise of a batch; places beyond the last sample stay zero. */
+  private noise(seed: number, start: number, n: number, move: number, deviation: number): Float32Array<ArrayBuffer> {
+    const all = hostArray("float32", this.tensors.x!.type.shape) as Float32Array<ArrayBuffer>;
+    const size = sizeOf(this.tensors.x!.type.shape) / this.batch;
+    for (let j = 0; j < n; j++) all.set(noiseOf(seed, start + j, move, size), j * size);
+    return deviation === 1 ? all : all.map((value) => value * deviation);
   }
 
   release(): void {
-    this.executable.release();
-    for (const tensor of [...Object.values(this.feeds), this.output]) tensor.dispose();
+    for (const { executable } of Object.values(this.compiled)) executable.release();
+    for (const tensor of Object.values(this.tensors)) tensor.dispose();
   }
 }
+
+const everySample = (value: number | Float32Array, batch: number): HostArray =>
+  typeof value === "number" ? new Float32Array(batch).fill(value) : Float32Array.from(value);
 
 /** All images of `generate` in one array. */
 export const collect = async (batches: AsyncIterable<Generated>): Promise<Generated> => {
@@ -112,7 +196,8 @@ export const collect = async (batches: AsyncIterable<Generated>): Promise<Genera
     images.set(part.images, at);
     at += part.images.length;
   }
-  return { images, labels: parts.flatMap((part) => part.labels) };
+  const evaluations = Math.max(0, ...parts.map((part) => part.evaluations));
+  return { images, labels: parts.flatMap((part) => part.labels), evaluations };
 };
 
 /** Copies weights to the device, by parameter input. */

@@ -1,6 +1,6 @@
 import type { Batch, Loader } from "../data/index.js";
 import { UserError } from "../errors.js";
-import { grid, toBytes } from "../formats/grid.js";
+import { type Method, openMethod } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
 import { learningRate } from "../optim/index.js";
 import type { Runtime } from "../runtime/index.js";
@@ -9,10 +9,9 @@ import type { Config } from "./config/index.js";
 import { collect, type Generator } from "./generate.js";
 import type { Metrics } from "./metrics.js";
 import { type ModelDescription, saveModel } from "./model.js";
-import { encodePng, writePng } from "./picture.js";
+import { encodePng, sheetOf, writePng } from "./picture.js";
 import { runPaths } from "./runFolder.js";
 import type { StoredTensor } from "./safetensorsFile.js";
-import { drawBatch } from "./soflow.js";
 import type { Report, TrainingStep } from "./step.js";
 
 /** Where a run stands, for whoever shows it. */
@@ -57,6 +56,7 @@ export class Run {
   private since = performance.now();
   private last: Report = {};
   private savedAt: number;
+  private readonly method: Method;
 
   constructor(
     private readonly options: RunOptions,
@@ -68,6 +68,7 @@ export class Run {
     private done: number,
   ) {
     this.savedAt = done;
+    this.method = openMethod(options.config.objective);
   }
 
   private get config(): Config {
@@ -88,7 +89,7 @@ export class Run {
     const { seed, train } = this.config;
     const batch = await this.loader.next();
     const skipped = this.loader.skipped.size;
-    const draws = drawBatch(this.config.objective, batch, {
+    const draws = this.method.draws(batch, {
       seed,
       step: this.done,
       steps: train.steps,
@@ -148,17 +149,10 @@ export class Run {
         tensor,
       ]),
     );
-    const options = {
-      count: this.config.train.sampleCount,
-      evaluations: 1,
-      labels: classes.map((_, i) => i),
-      seed: this.config.seed,
-    };
-    const { images } = await collect(this.generator.generate(weights, options));
-    const picture = grid(
-      { data: toBytes(images), count: options.count, channels: network.channels, size: network.imageSize },
-      { scale: network.imageSize < 64 ? 2 : 1 },
-    );
+    const { sampleCount: count } = this.config.train;
+    const labels = classes.map((_, i) => i);
+    const { images } = await collect(this.generator.generate(weights, { count, labels, seed: this.config.seed }));
+    const picture = sheetOf(images, { count, ...network }, { scale: network.imageSize < 64 ? 2 : 1 });
     await writePng(runPaths(this.config.out).samples(this.done), picture);
     await this.metrics.draw();
     await this.metrics.image(this.done, "samples", {

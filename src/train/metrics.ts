@@ -45,19 +45,16 @@ export class Metrics {
     await appendFile(this.events, scalarsEvent(Date.now() / 1000, step, values));
   }
 
-  /** Draws the squared errors so far as `curves.svg`. */
+  /** Draws the errors so far as `curves.svg`. */
   async draw(): Promise<void> {
     const lines = linesUntil(await readFile(this.file, "utf8"), Number.POSITIVE_INFINITY);
-    const names = Object.keys(lines.at(-1) ?? {}).filter((name) => name.endsWith("mse"));
+    const names = Object.keys(lines.at(-1) ?? {}).filter((name) => /(mse|sum_squares|distance)$/.test(name));
     const series = names.map((name) => ({
       name: name.replace("_", " "),
       points: lines.map((line) => [line.step, line[name] ?? Number.NaN] as const).filter(([, y]) => y > 0),
     }));
     if (series.some(({ points }) => points.length > 1))
-      await writeFileAtomically(
-        join(dirname(this.file), "curves.svg"),
-        chart("mean squared errors in training", "step", series),
-      );
+      await writeFileAtomically(join(dirname(this.file), "curves.svg"), chart("errors in training", "step", series));
   }
 
   /** Adds a picture, to TensorBoard. */

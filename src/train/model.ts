@@ -1,10 +1,11 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
-import { type DiTConfig, dit } from "../models/dit.js";
-import { type Parameter, positionValues, Scope } from "../nn/index.js";
+import { METHODS, type TrainedMethod } from "../methods/index.js";
+import { buildNetwork, type NetworkConfig } from "../models/network.js";
+import { type Parameter, parameterInput, positionValues, Scope } from "../nn/index.js";
 import { full, input } from "../ops/index.js";
-import type { Network, ParameterisationName, PathName } from "../paths/index.js";
+import type { Network } from "../paths/index.js";
 import { writeFileAtomically } from "./files.js";
 import { type OpenSafetensors, openSafetensors, type StoredTensor, writeSafetensors } from "./safetensorsFile.js";
 
@@ -12,17 +13,19 @@ import { type OpenSafetensors, openSafetensors, type StoredTensor, writeSafetens
 export type ModelDescription = {
   readonly format: "soflow";
   readonly version: 1;
-  readonly network: DiTConfig;
-  readonly path: PathName;
-  readonly parameterisation: ParameterisationName;
+  readonly network: NetworkConfig;
+  readonly method: TrainedMethod;
   /** Names of the labels, in order; empty for an unconditional model. */
   readonly classes: readonly string[];
 };
 
-/** A network as a function, and the parameters it has. */
-export const openNetwork = (config: DiTConfig): { network: Network; parameters: readonly Parameter[] } => {
-  const scope = new Scope();
-  const model = dit(config);
+/** A network as a function, and the parameters it has. `inputOf` names the program inputs of its weights. */
+export const openNetwork = (
+  config: NetworkConfig,
+  inputOf: (name: string) => string = parameterInput,
+): { network: Network; parameters: readonly Parameter[] } => {
+  const scope = new Scope(new Map(), "", inputOf);
+  const model = buildNetwork(config);
   const network: Network = (x, t, s, y) => model(scope, { x, t, s, y });
   const time = full(0, { dtype: "float32", shape: [1, 1, 1, 1] });
   const image = { dtype: "float32", shape: [1, config.channels, config.imageSize, config.imageSize] } as const;
@@ -34,18 +37,32 @@ const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
 const POSITIONS = "pos_embed"; // a constant here, stored because the official checkpoints have it
 
-const card = ({ network, classes }: ModelDescription, steps: number, parameters: number): string => `---
-library_name: soflow
-tags: [one-step-generation, flow-matching, dit]
----
-# A SoFlow model
+const drawsWhat = ({ imageSize, channels }: NetworkConfig): string =>
+  imageSize === 1
+    ? `points of ${channels} coordinates`
+    : `${imageSize}×${imageSize} images with ${channels} channel${channels === 1 ? "" : "s"}`;
 
-Draws ${network.imageSize}×${network.imageSize} images with ${network.channels} channel${network.channels === 1 ? "" : "s"} in one network evaluation
-(Solution Flow Models, arXiv:2512.15657). ${(parameters / 1e6).toFixed(2)} M parameters: width ${network.width}, depth ${network.depth}, ${network.heads} heads, patch ${network.patch}.
+const sizes = (network: NetworkConfig): string =>
+  `width ${network.width}, depth ${network.depth}${network.kind === "mlp" ? " (MLP)" : `, ${network.heads} heads, patch ${network.patch} (DiT)`}`;
+
+const card = ({ network, method, classes }: ModelDescription, steps: number, parameters: number): string => `---
+library_name: soflow
+tags: [${METHODS[method.kind].tag}]
+---
+# A model trained by ${METHODS[method.kind].name}
+
+Draws ${drawsWhat(network)}; ${METHODS[method.kind].name}, ${METHODS[method.kind].paper}.
+${(parameters / 1e6).toFixed(2)} M parameters: ${sizes(network)}.
 Trained for ${steps} steps; these are the averaged (EMA) weights.
 ${classes.length > 0 ? `\nLabels: ${classes.map((name, i) => `${i} = ${name}`).join(", ")}.\n` : "\nUnconditional.\n"}
     soflow sample <this folder> --count 64 --out samples.png
 `;
+
+const positionTensor = (network: NetworkConfig): StoredTensor[] => {
+  if (network.kind === "mlp") return [];
+  const [side, { width }] = [network.imageSize / network.patch, network];
+  return [{ name: POSITIONS, shape: [1, side * side, width], read: async () => positionValues(side, width) }];
+};
 
 /** Writes a model folder: config.json, model.safetensors, README.md (the model card). */
 export const saveModel = async (
@@ -55,11 +72,9 @@ export const saveModel = async (
   steps: number,
 ): Promise<void> => {
   await mkdir(folder, { recursive: true });
-  const { imageSize, patch, width } = description.network;
-  const side = imageSize / patch;
-  const positions = { name: POSITIONS, shape: [1, side * side, width], read: async () => positionValues(side, width) };
+  const positions = positionTensor(description.network);
   const count = weights.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1), 0);
-  await writeSafetensors(join(folder, WEIGHTS), [positions, ...weights], { format: "pt" });
+  await writeSafetensors(join(folder, WEIGHTS), [...positions, ...weights], { format: "pt" });
   await writeFileAtomically(join(folder, "README.md"), card(description, steps, count));
   await writeDescription(join(folder, CONFIG), description);
 };

@@ -5,7 +5,7 @@ import { grid, toBytes } from "../formats/grid.js";
 import { openRuntime } from "../runtime/index.js";
 import { resolveConfig } from "./config/index.js";
 import { collect, Generator, uploadWeights } from "./generate.js";
-import { firstSamples, Judge } from "./judge.js";
+import { Judge, takeSamples } from "./judge.js";
 import { modelPaths, openWeights, readDescription } from "./model.js";
 import { writePng } from "./picture.js";
 import { type RunProgress, runTraining } from "./run.js";
@@ -55,10 +55,8 @@ export const quickstart = async ({
     const weightsFile = await openWeights(folder);
     const weights = await uploadWeights(runtime, description, weightsFile.read);
     await weightsFile.close();
-    const generator = await Generator.create(runtime, description, 100);
-    const drawn = await collect(
-      generator.generate(weights, { count: SAMPLES, evaluations: 1, labels, seed: config.seed }),
-    );
+    const generator = await Generator.create(runtime, description, { batch: 100 });
+    const drawn = await collect(generator.generate(weights, { count: SAMPLES, labels, seed: config.seed }));
     generator.release();
     const picture = join(out, "samples.png");
     await writePng(picture, labelledGrid(drawn, description.network.imageSize, description.network.channels));
@@ -70,7 +68,7 @@ export const quickstart = async ({
       seed: config.seed,
       onProgress: (step, values) => listeners.onProgress?.({ step, steps: JUDGE.steps, values }),
     });
-    const heldOut = await firstSamples(await openDataset(config.data, config.seed, "test"), HELD_OUT);
+    const heldOut = await takeSamples(await openDataset(config.data, config.seed, "test"), HELD_OUT);
     const classifierAccuracy = await judge.accuracy(heldOut.images, heldOut.labels);
     const sampleAccuracy = await judge.accuracy(drawn.images, drawn.labels);
     judge.release();

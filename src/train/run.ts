@@ -1,63 +1,22 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { type Dataset, Loader, openDataset } from "../data/index.js";
 import { UserError } from "../errors.js";
-import { type Parameter, parameterInput } from "../nn/index.js";
-import { adamw, learningRate } from "../optim/index.js";
-import { key } from "../random/random.js";
-import { openRuntime, type Runtime } from "../runtime/index.js";
+import { openMethod } from "../methods/index.js";
+import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
 import { findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
-import { type Config, configToYaml, modelSizes, parseConfig } from "./config/index.js";
+import { type Config, configToYaml, parseConfig } from "./config/index.js";
 import { writeFileAtomically } from "./files.js";
 import { Generator } from "./generate.js";
 import { Run, type RunOptions, type RunResult } from "./loop.js";
 import { Metrics } from "./metrics.js";
-import { type ModelDescription, openNetwork, writeDescription } from "./model.js";
+import { writeDescription } from "./model.js";
+import { describeModel, openStep } from "./open.js";
 import { lockFolder, runPaths } from "./runFolder.js";
-import { buildLoss } from "./soflow.js";
-import { emaName, TrainingStep } from "./step.js";
+import type { TrainingStep } from "./step.js";
+import { checkTeacher } from "./teacher.js";
 
 export type { RunOptions, RunProgress, RunResult } from "./loop.js";
-
-/** The model that a configuration and a dataset describe. One label is no label. */
-export const describeModel = ({ model, objective }: Config, dataset: Dataset): ModelDescription => {
-  const classes = dataset.classes.length > 1 ? dataset.classes : [];
-  const { patch, width, depth, heads } = modelSizes(model);
-  const { height: imageSize, channels } = dataset.shape;
-  const nullLabel = classes.length > 0 && objective.guidance.labelDropout > 0;
-  const network = { imageSize, channels, patch, width, depth, heads, classes: classes.length, nullLabel };
-  return {
-    format: "soflow",
-    version: 1,
-    network,
-    path: objective.path,
-    parameterisation: objective.parameterisation,
-    classes,
-  };
-};
-
-const buildStep = (runtime: Runtime, config: Config, description: ModelDescription): Promise<TrainingStep> => {
-  const { network, parameters } = openNetwork(description.network);
-  const { imageSize: side, channels, classes } = description.network;
-  const loss = buildLoss(config.objective, network, { batch: config.train.batch, channels, side, classes });
-  const rate = learningRate({ ...config.optimizer, ...config.train });
-  const transform = adamw({ ...config.optimizer, learningRate: rate });
-  return TrainingStep.create(runtime, {
-    loss,
-    parameters,
-    transform,
-    ema: config.ema,
-    clipNorm: config.optimizer.clipNorm,
-  });
-};
-
-/** Official initial values, each from a key of its own; averages begin at the weights. */
-const initialise = async (step: TrainingStep, parameters: readonly Parameter[], seed: number): Promise<void> => {
-  for (const { name, tensor, initialize } of parameters) {
-    const value = initialize(key(seed).fold("init").fold(name), tensor.shape);
-    await step.state.write(parameterInput(name), value);
-    await step.state.write(emaName(name), value);
-  }
-};
 
 /** Sections that a run must keep; the loop's own numbers may change between one command and the next. */
 const KEPT = ["seed", "data", "model", "objective", "optimizer", "ema"] as const;
@@ -118,8 +77,10 @@ export const runTraining = async (options: RunOptions): Promise<RunResult> => {
     const order = { seed: config.seed, batch: config.train.batch, startStep: start?.step ?? 0, flip, onError };
     const loader = new Loader(dataset, order);
     await loader.ready(); // bad data show themselves before anything is written
+    await checkTeacher(config.objective, describeModel(config, dataset));
     const unlock = await lockFolder(config.out);
     try {
+      await mkdir(dirname(runPaths(config.out).samples(0)), { recursive: true });
       return await withRuntime(options, (runtime) => trainIn(options, dataset, loader, start, runtime));
     } finally {
       await unlock();
@@ -129,7 +90,10 @@ export const runTraining = async (options: RunOptions): Promise<RunResult> => {
   }
 };
 
-const withRuntime = async <T>({ runtime, config }: RunOptions, use: (runtime: Runtime) => Promise<T>): Promise<T> => {
+const withRuntime = async <T>(
+  { runtime, config }: Pick<RunOptions, "runtime" | "config">,
+  use: (runtime: Runtime) => Promise<T>,
+): Promise<T> => {
   if (runtime) return use(runtime);
   const own = await openRuntime(config.train.threads ? { threads: config.train.threads } : {});
   try {
@@ -149,11 +113,10 @@ const trainIn = async (
   const { config, onNote } = options;
   const description = describeModel(config, dataset);
   const paths = runPaths(config.out);
-  const step = await buildStep(runtime, config, description);
-  const generator = await Generator.create(runtime, description, Math.min(64, config.train.sampleCount));
+  const { step, release } = await openStep(runtime, config, description);
+  const generator = await Generator.create(runtime, description, { batch: sheetBatch(config) });
   try {
     if (start) await restore(step, start);
-    else await initialise(step, openNetwork(description.network).parameters, config.seed);
     const done = start?.step ?? 0;
     if (start) onNote?.(`going on from step ${done}`);
     await writeFileAtomically(paths.config, configToYaml(config));
@@ -164,6 +127,35 @@ const trainIn = async (
     return result;
   } finally {
     generator.release();
-    step.release();
+    release();
   }
 };
+
+/** Median seconds of a training step of this configuration, by running a few; nothing is written. */
+export const timeTraining = async (config: Config, { warmUp = 3, steps = 15 } = {}): Promise<number> => {
+  const dataset = await openDataset(config.data, config.seed);
+  const { flip, onError } = config.data;
+  const loader = new Loader(dataset, { seed: config.seed, batch: config.train.batch, startStep: 0, flip, onError });
+  try {
+    return await withRuntime({ config }, async (runtime) => {
+      const description = describeModel(config, dataset);
+      const { step, release } = await openStep(runtime, config, description);
+      const method = openMethod(config.objective);
+      const context = { seed: config.seed, steps: config.train.steps, classes: description.classes.length };
+      const seconds: number[] = [];
+      for (let k = 0; k < warmUp + steps; k++) {
+        const start = performance.now();
+        await step.gradients(method.draws(await loader.next(), { ...context, step: k }));
+        await step.update(k + 1);
+        if (k >= warmUp) seconds.push((performance.now() - start) / 1000);
+      }
+      release();
+      return quantile(seconds, 0.5);
+    });
+  } finally {
+    await dataset.close();
+  }
+};
+
+/** Samples per network evaluation when a sheet is drawn. */
+const sheetBatch = ({ data, train }: Config): number => Math.min(data.kind === "points" ? 1024 : 64, train.sampleCount);

@@ -30,7 +30,7 @@ const isAlive = (pid: number): boolean => {
  */
 export const lockFolder = async (folder: string): Promise<() => Promise<void>> => {
   const { lock } = runPaths(folder);
-  await mkdir(join(folder, "samples"), { recursive: true });
+  await mkdir(folder, { recursive: true });
   const holder = Number(await readFile(lock, "utf8").catch(() => "0"));
   if (holder > 0 && holder !== process.pid && isAlive(holder))
     throw new UserError(

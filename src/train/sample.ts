@@ -1,78 +1,38 @@
-import { existsSync } from "node:fs";
-import { mkdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { UserError } from "../errors.js";
 import { grid, toBytes } from "../formats/grid.js";
 import { encodeNpz } from "../formats/npz.js";
-import { parameterInput } from "../nn/index.js";
+import type { NetworkConfig } from "../models/network.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
-import { findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
 import { writeFileAtomically } from "./files.js";
-import { collect, type Generated, Generator, uploadWeights } from "./generate.js";
-import { checkWeights, type ModelDescription, modelPaths, openNetwork, openWeights, readDescription } from "./model.js";
-import { writePng } from "./picture.js";
-import { runPaths } from "./runFolder.js";
-import type { OpenSafetensors } from "./safetensorsFile.js";
-import { emaName } from "./step.js";
+import { collect, type DrawOptions, type Generated, Generator, uploadWeights } from "./generate.js";
+import { checkWeights, type ModelDescription, openNetwork } from "./model.js";
+import { sheetOf, writePng } from "./picture.js";
+import { openSource, type WeightsChoice } from "./source.js";
 
-export type SampleOptions = {
+export type DrawSamplesOptions = Partial<DrawOptions> & {
   /** A run folder, a model folder, or a checkpoint file. */
   readonly source: string;
   /** Number of images. */
   readonly count: number;
-  /** Network evaluations per image. */
-  readonly steps: number;
-  /** Labels to draw in turn; null: every label of the model in turn. */
-  readonly labels: readonly number[] | null;
+  /** Labels to draw in turn; null or absent: every label of the model in turn. */
+  readonly labels?: readonly number[] | null;
   readonly seed: number;
-  /** Images per network evaluation. */
-  readonly batch: number;
-  /** png: one sheet. npz: `arr_0` uint8 [N H W C] and `arr_1` labels, as the official evaluator reads them. folder: a PNG an image. */
-  readonly out: { readonly path: string; readonly kind: "png" | "npz" | "folder" };
-  /** Each pixel becomes scale × scale in PNG files. */
-  readonly scale: number;
-  /** The averaged weights or those of the last step. */
-  readonly weights: "ema" | "model";
+  /** The averaged weights (by default) or those of the last step. */
+  readonly weights?: WeightsChoice;
   readonly onProgress?: (done: number, count: number) => void;
   readonly runtime?: Runtime;
 };
 
-type Source = { readonly description: ModelDescription; readonly file: OpenSafetensors; readonly prefix: string };
-
-const isFolder = async (path: string): Promise<boolean> =>
-  (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-
-/** Finds the network and the weights behind a path. */
-const openSource = async (source: string, weights: SampleOptions["weights"]): Promise<Source> => {
-  if (!existsSync(source) && basename(source) !== "latest")
-    throw new UserError(`sample: there is no ${source}; give a run folder, a model folder or a checkpoint`);
-  const model = modelPaths(source);
-  if (existsSync(model.config)) return fromModel(source, weights);
-  const run = runPaths((await isFolder(source)) ? source : dirname(dirname(source)));
-  if (!existsSync(run.network))
-    throw new UserError(
-      `sample: ${source} is not a run folder, a model folder or a checkpoint: ${run.network} is missing`,
-    );
-  const latest = (await listCheckpoints(run.checkpoints)).at(-1);
-  if (latest === undefined && existsSync(run.model)) return fromModel(run.model, weights);
-  if (latest === undefined) throw new UserError(`sample: ${source} has no checkpoint yet`);
-  const { folder, step } = (await isFolder(source))
-    ? { folder: run.checkpoints, step: latest }
-    : await findCheckpoint(source);
-  const { file } = await loadCheckpoint(folder, step);
-  return {
-    description: await readDescription(run.network),
-    file,
-    prefix: weights === "ema" ? emaName("") : parameterInput(""),
-  };
-};
-
-const fromModel = async (folder: string, weights: SampleOptions["weights"]): Promise<Source> => {
-  if (weights === "model")
-    throw new UserError(
-      `sample: ${folder} is a model folder, which holds averaged weights only; --weights model needs a run folder or a checkpoint`,
-    );
-  return { description: await readDescription(modelPaths(folder).config), file: await openWeights(folder), prefix: "" };
+export type SampleOptions = DrawSamplesOptions & {
+  /**
+   * png: one sheet (of points, a density). npz: `arr_0` uint8 [N H W C] and `arr_1` labels, as the official evaluator
+   * reads them (of points, float32 [N 2]). folder: a PNG an image.
+   */
+  readonly out: { readonly path: string; readonly kind: "png" | "npz" | "folder" };
+  /** Each pixel becomes scale × scale in PNG files. */
+  readonly scale: number;
 };
 
 /** The labels to draw; every one must be known to the model. */
@@ -87,32 +47,54 @@ const chooseLabels = (labels: readonly number[] | null, { classes }: ModelDescri
   return labels ?? classes.map((_, i) => i);
 };
 
-/** Draws images from a run or a model and writes them; nothing is written until all are drawn. */
-export const sampleToFiles = async (options: SampleOptions): Promise<void> => {
-  const { description, file, prefix } = await openSource(options.source, options.weights);
+/** Samples in memory, and the model that they are from. */
+export type Drawn = Generated & { readonly description: ModelDescription };
+
+/** Draws from a run, a model or a checkpoint. `check` may refuse the model before anything is drawn. */
+export const drawSamples = async (
+  options: DrawSamplesOptions,
+  check: (description: ModelDescription) => void = () => {},
+): Promise<Drawn> => {
+  const { source, count, seed, labels = null, weights: which = "ema", batch = 64 } = options;
+  const { description, file, prefix } = await openSource(source, which, "sample");
   const runtime = options.runtime ?? (await openRuntime());
   try {
-    const labels = chooseLabels(options.labels, description);
+    check(description);
+    const chosen = chooseLabels(labels, description);
     checkWeights(file, openNetwork(description.network).parameters, prefix);
-    const generator = await Generator.create(runtime, description, Math.min(options.batch, options.count));
+    const generator = await Generator.create(runtime, description, { ...options, batch: Math.min(batch, count) });
     const weights = await uploadWeights(runtime, description, (name) => file.read(prefix + name));
-    const batches = generator.generate(weights, {
-      count: options.count,
-      evaluations: options.steps,
-      labels,
-      seed: options.seed,
-    });
-    await writeSamples(options, description, await collect(reporting(batches, options)));
+    const drawn = await collect(reporting(generator.generate(weights, { count, labels: chosen, seed }), options));
     generator.release();
+    return { ...drawn, description };
   } finally {
     await file.close();
     if (!options.runtime) await runtime.close();
   }
 };
 
+/**
+ * Draws images from a run or a model and writes them; nothing is written until all are drawn. Returns the network
+ * evaluations that each took.
+ */
+export const sampleToFiles = async (options: SampleOptions): Promise<number> => {
+  const drawn = await drawSamples(options, (description) => checkOutput(options, description));
+  await writeSamples(options, drawn.description, drawn);
+  return drawn.evaluations;
+};
+
+const isPoints = ({ imageSize }: NetworkConfig): boolean => imageSize === 1;
+
+const checkOutput = ({ out }: SampleOptions, { network }: ModelDescription): void => {
+  if (out.kind === "folder" && isPoints(network))
+    throw new UserError(
+      "sample: this model draws points, not images; --out must end in .png (a density) or .npz (arrays)",
+    );
+};
+
 async function* reporting(
   batches: AsyncIterable<Generated>,
-  { count, onProgress }: SampleOptions,
+  { count, onProgress }: DrawSamplesOptions,
 ): AsyncGenerator<Generated> {
   let done = 0;
   for await (const batch of batches) {
@@ -128,10 +110,12 @@ const writeSamples = async (
   { images, labels }: Generated,
 ): Promise<void> => {
   const { channels, imageSize: size } = network;
-  const data = toBytes(images);
   const [count, stride] = [labels.length, channels * size * size];
   await mkdir(out.kind === "folder" ? out.path : dirname(out.path), { recursive: true });
-  if (out.kind === "png") return writePng(out.path, grid({ data, count, channels, size }, { scale }));
+  if (out.kind === "png") return writePng(out.path, sheetOf(images, { count, ...network }, { scale }));
+  if (out.kind === "npz" && isPoints(network))
+    return writeFileAtomically(out.path, encodeNpz({ arr_0: { shape: [count, channels], data: images } }));
+  const data = toBytes(images);
   if (out.kind === "npz")
     return writeFileAtomically(out.path, encodeNpz(evaluatorArrays(data, labels, channels, size)));
   for (let i = 0; i < count; i++) {

@@ -5,15 +5,20 @@ import { type Parameter, parameterInput } from "../nn/index.js";
 import type { Loss } from "../objectives/index.js";
 import { lower } from "../onnx/index.js";
 import { input, scalar } from "../ops/index.js";
-import { clipFactor, type EmaOptions, emaDecay, globalNorm, type Transform } from "../optim/index.js";
+import { clipFactor, globalNorm, type Transform } from "../optim/index.js";
 import type { DeviceTensor, Executable, Program, Runtime } from "../runtime/index.js";
 import { nextName, TrainingState } from "./state.js";
 
 const gradientName = (name: string): string => `gradient.${name}`;
 const slotName = (slot: string, name: string): string => `${slot}.${name}`;
 
-/** Under which name the state holds the moving average of a parameter. */
+/** Under which name the state holds the moving average of a parameter that samples are drawn with. */
 export const emaName = (name: string): string => slotName("ema", name);
+
+/** Under which name it holds the second average, for a method that trains with one. */
+export const averageName = (name: string): string => slotName("average", name);
+
+const decayName = (average: string): string => `decay.${average}`;
 
 const SCALAR: TensorType = { dtype: "float32", shape: [] };
 
@@ -21,7 +26,10 @@ export type StepOptions = {
   readonly loss: Loss;
   readonly parameters: readonly Parameter[];
   readonly transform: Transform;
-  readonly ema: EmaOptions;
+  /** Moving averages of the weights by name, such as `ema`: the decay at step k, counted from 1. */
+  readonly averages: Readonly<Record<string, (k: number) => number>>;
+  /** Program inputs that never change, such as a teacher's weights; whoever made them disposes of them. */
+  readonly fixed?: Readonly<Record<string, DeviceTensor>>;
   /** Largest norm of the whole gradient; null leaves it as it is. */
   readonly clipNorm: number | null;
 };
@@ -37,14 +45,16 @@ export const gradientProgram = ({ loss: { loss, report }, parameters }: StepOpti
 };
 
 /** The second: next weights, optimiser state and averages from gradients (which may have been averaged in between). */
-export const updateProgram = ({ parameters, transform, clipNorm }: StepOptions): Program => {
+export const updateProgram = ({ parameters, transform, clipNorm, averages }: StepOptions): Program => {
   const like = (name: string, x: Tensor): Tensor => input(name, x.type);
   const slopes = parameters.map(({ name, tensor }) => like(gradientName(name), tensor));
   const norm = globalNorm(slopes);
   const factor = clipNorm === null ? undefined : clipFactor(norm, clipNorm);
   const scalars = Object.fromEntries(Object.keys(transform.scalars).map((name) => [name, input(name, SCALAR)]));
-  const decay = input("emaDecay", SCALAR);
-  const rest = scalar(1).sub(decay);
+  const decays = Object.keys(averages).map((name) => {
+    const decay = input(decayName(name), SCALAR);
+    return { name, decay, rest: scalar(1).sub(decay) };
+  });
   const outputs: Record<string, Tensor> = { grad_norm: norm };
   parameters.forEach(({ name, tensor: parameter }, i) => {
     const slots = Object.fromEntries(transform.slots.map((slot) => [slot, like(slotName(slot, name), parameter)]));
@@ -53,7 +63,10 @@ export const updateProgram = ({ parameters, transform, clipNorm }: StepOptions):
     const p = parameter.add(u);
     outputs[nextName(parameterInput(name))] = p;
     for (const [slot, x] of Object.entries(next)) outputs[nextName(slotName(slot, name))] = x;
-    outputs[nextName(emaName(name))] = like(emaName(name), parameter).mul(decay).add(p.mul(rest));
+    for (const { name: average, decay, rest } of decays) {
+      const own = slotName(average, name);
+      outputs[nextName(own)] = like(own, parameter).mul(decay).add(p.mul(rest));
+    }
   });
   return lower("update", outputs);
 };
@@ -83,7 +96,8 @@ export class TrainingStep {
       );
     const isGradient = (name: string): boolean => name.startsWith(gradientName(""));
     const isState = (name: string): boolean => name in state.types;
-    this.feeds = allocate(gradientsOf.program.inputs, (name) => !isState(name));
+    const isFixed = (name: string): boolean => name in (options.fixed ?? {});
+    this.feeds = allocate(gradientsOf.program.inputs, (name) => !isState(name) && !isFixed(name));
     this.slopes = allocate(gradientsOf.program.outputs, isGradient);
     this.reports = allocate(gradientsOf.program.outputs, (name) => !isGradient(name));
     this.scalars = allocate(updateOf.program.inputs, (name) => !isState(name) && !isGradient(name));
@@ -111,8 +125,8 @@ export class TrainingStep {
       await tensor.write(data);
     }
     const { program } = this.gradientsOf;
-    const weights = this.state.inputs(parameterInput(""));
-    const used = Object.fromEntries(Object.entries(weights).filter(([name]) => name in program.inputs));
+    const known = { ...this.state.inputs(), ...this.options.fixed };
+    const used = Object.fromEntries(Object.entries(known).filter(([name]) => name in program.inputs));
     await this.gradientsOf.run({ ...this.feeds, ...used }, { ...this.slopes, ...this.reports });
     return readAll(this.reports);
   }
@@ -120,9 +134,9 @@ export class TrainingStep {
   /** Runs the second program with the scalars of step k (the first step is 1), and makes the result the state. */
   async update(k: number): Promise<Report> {
     const { grad_norm, ...given } = this.scalars;
-    const values = { emaDecay: emaDecay(this.options.ema), ...this.options.transform.scalars };
-    for (const [name, tensor] of Object.entries(given))
-      await tensor.write(Float32Array.of(values[name as keyof typeof values]!(k)));
+    const decays = Object.entries(this.options.averages).map(([name, decay]) => [decayName(name), decay] as const);
+    const values = { ...Object.fromEntries(decays), ...this.options.transform.scalars };
+    for (const [name, tensor] of Object.entries(given)) await tensor.write(Float32Array.of(values[name]!(k)));
     await this.updateOf.run(
       { ...this.state.inputs(), ...this.slopes, ...given },
       { ...this.state.outputs(), grad_norm: grad_norm! },

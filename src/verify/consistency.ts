@@ -1,13 +1,8 @@
 import { gradients } from "../autodiff/index.js";
-import {
-  consistencyTraining,
-  curriculum,
-  type LevelWeight,
-  type Metric,
-  sigmaGrid,
-} from "../objectives/consistency.js";
+import { consistencyTraining, curriculum, type LevelWeight, type Metric } from "../objectives/index.js";
 import { lower } from "../onnx/index.js";
 import { globalNorm } from "../optim/index.js";
+import { sigmaGrid } from "../paths/index.js";
 import { evaluate, type Runtime } from "../runtime/index.js";
 import {
   type Check,

@@ -1,9 +1,9 @@
+import { openMethod, type SoFlowSettings } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
 import { adamw } from "../optim/index.js";
 import { middleRatio } from "../paths/index.js";
 import type { Runtime } from "../runtime/index.js";
 import { openNetwork } from "../train/model.js";
-import { buildLoss, type SoFlowSettings } from "../train/soflow.js";
 import { emaName, TrainingStep } from "../train/step.js";
 import {
   type Check,
@@ -55,12 +55,12 @@ const batchOf = (fixture: Fixture, k: number) => {
 export const soflowTrajectory = async (fixture: Fixture, runtime: Runtime): Promise<Check[]> => {
   const { network: F, parameters } = openNetwork(TINY);
   const shape = { batch: BATCH, channels: TINY.channels, side: TINY.imageSize, classes: TINY.classes };
-  const loss = buildLoss(SETTINGS, F, shape);
+  const loss = openMethod({ kind: "soflow", ...SETTINGS }).loss({ network: F, average: F, teacher: undefined }, shape);
   const options = {
     loss,
     parameters: parameters,
     transform: adamw(OPTIMISER),
-    ema: { decay: 0.99, warmup: false },
+    averages: { ema: () => 0.99 },
     clipNorm: null,
   };
   const step = await TrainingStep.create(runtime, options);

@@ -6,8 +6,6 @@ import type { SampleOptions } from "../sample.js";
 export const run = async (options: SampleOptions, out: (text: string) => void): Promise<void> => {
   const progress = createProgress(process.stderr);
   const onProgress = (done: number, count: number): void => progress.update({ step: done, steps: count, values: {} });
-  await sampleToFiles({ ...options, onProgress }).finally(progress.done);
-  out(
-    `${options.count} images, ${options.steps} evaluation${options.steps === 1 ? "" : "s"} each: ${options.out.path}\n`,
-  );
+  const evaluations = await sampleToFiles({ ...options, onProgress }).finally(progress.done);
+  out(`${options.count} images, ${evaluations} evaluation${evaluations === 1 ? "" : "s"} each: ${options.out.path}\n`);
 };

@@ -1,5 +1,14 @@
 import { z } from "zod";
+import type { PointsName } from "../../data/index.js";
 import { count, text } from "./fields.js";
+
+const POINTS_NAMES = [
+  "checkerboard",
+  "moons",
+  "gaussians8",
+  "swiss-roll",
+  "gaussian",
+] as const satisfies readonly PointsName[];
 
 const common = {
   flip: z.boolean().default(false).describe("mirror each image left to right with probability 1/2"),
@@ -47,15 +56,25 @@ export const dataSchema = z
       path: text().describe("the folder that holds train-images-idx3-ubyte, relative to the working directory"),
       ...common,
     }),
+    z.strictObject({
+      kind: kind("points", "points in the plane from a known distribution; needs no files"),
+      name: z.enum(POINTS_NAMES).describe("the distribution"),
+      samples: count().default(1_000_000).describe("number of different points"),
+      ...common,
+    }),
   ])
   .describe("the images to learn from");
 
 export type DataConfig = z.output<typeof dataSchema>;
 
-const fixedShapes = { cifar10: { size: 32, channels: 3 }, mnist: { size: 28, channels: 1 } } as const;
+const fixedShapes = {
+  cifar10: { size: 32, channels: 3 },
+  mnist: { size: 28, channels: 1 },
+  points: { size: 1, channels: 2 },
+} as const;
 
 /** Side in pixels and number of channels of the images that the network sees. */
 export const imageShape = (data: DataConfig): { readonly size: number; readonly channels: number } =>
-  data.kind === "cifar10" || data.kind === "mnist"
+  data.kind === "cifar10" || data.kind === "mnist" || data.kind === "points"
     ? fixedShapes[data.kind]
     : { size: data.size, channels: data.channels };

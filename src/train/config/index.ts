@@ -1,7 +1,14 @@
 export { imageShape } from "./data.js";
 export { MODEL_NAMES, modelSizes } from "./model.js";
-export { configToYaml } from "./print.js";
-export { parseConfig, presetNames, resolveConfig } from "./resolve.js";
+export { configToYaml, toYaml } from "./print.js";
+export {
+  configStem,
+  parseConfig,
+  parseWith,
+  presetNames,
+  readConfigFile,
+  resolveConfig,
+} from "./resolve.js";
 export type {
   Config,
   DataConfig,
@@ -11,3 +18,4 @@ export type {
   OptimizerConfig,
   TrainConfig,
 } from "./schema.js";
+export { commonSections, configSchema } from "./schema.js";

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { UserError } from "../../errors.js";
-import { checkDiT } from "../../models/dit.js";
+import { checkNetwork } from "../../models/network.js";
 import { dataSchema, imageShape } from "./data.js";
 import { above0, atLeast0, count, text, withKind } from "./fields.js";
 import { modelSchema, modelSizes } from "./model.js";
-import { objectiveSchema } from "./objective.js";
+import { objectiveProblem, objectiveSchema } from "./objective.js";
 
 const adamw = z.strictObject({
   kind: z.literal("adamw").describe("Adam with decoupled weight decay"),
@@ -63,6 +63,15 @@ export const sections = z.strictObject({
   out: text().optional().describe("the run folder; by default runs/ and the name of this file"),
 });
 
+/** The sections that a comparison's methods have in common, for its own schema. */
+export const commonSections = {
+  data: dataSchema,
+  model: modelSchema,
+  objective: objectiveSchema,
+  optimizer: optimizerSchema,
+  ema: emaSchema,
+};
+
 type Sections = z.output<typeof sections>;
 
 /** A configuration with every default filled in. */
@@ -74,11 +83,11 @@ export type { DataConfig } from "./data.js";
 export type { ModelConfig } from "./model.js";
 export type { ObjectiveConfig } from "./objective.js";
 
-/** The messages of `checkDiT` begin with the field they are about. */
+/** The messages of `checkNetwork` begin with the field they are about. */
 const modelProblem = ({ data, model }: Sections): string | undefined => {
   const { size: imageSize, channels } = imageShape(data);
   try {
-    checkDiT({ ...modelSizes(model), imageSize, channels, classes: 0, nullLabel: false });
+    checkNetwork({ ...modelSizes(model), imageSize, channels, classes: 0, nullLabel: false });
     return undefined;
   } catch (thrown) {
     if (thrown instanceof UserError) return thrown.message;
@@ -89,12 +98,8 @@ const modelProblem = ({ data, model }: Sections): string | undefined => {
 /** What must hold between sections. */
 export const configSchema = sections.superRefine((config, context) => {
   const refuse = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
-  const { scale, labelDropout } = config.objective.guidance;
   const problem = modelProblem(config);
   if (problem !== undefined) refuse(problem.split(" ", 1)[0]!.split("."), problem);
-  if (scale !== 1 && labelDropout === 0)
-    refuse(
-      ["objective", "guidance", "labelDropout"],
-      `objective.guidance.labelDropout is 0; it must be above 0 when objective.guidance.scale, ${scale}, is not 1`,
-    );
+  const unfit = objectiveProblem(config.objective, config.train.steps);
+  if (unfit) refuse(["objective", ...unfit.field.split(".")], `objective.${unfit.field} ${unfit.text}`);
 });

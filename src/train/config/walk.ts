@@ -10,6 +10,7 @@ type Definition = {
   readonly options?: readonly Schema[];
   readonly discriminator?: string;
   readonly values?: readonly unknown[];
+  readonly valueType?: Schema;
 };
 export type Schema = { readonly def: Definition; readonly description?: string | undefined };
 
@@ -29,12 +30,14 @@ const literalOf = (option: Schema, key: string): unknown => {
 };
 
 /**
- * The fields of a section, by name; of a union, those of the member that
+ * The fields of a section, by name; of a record, those that `value` has; of a union, those of the member that
  * `value` chooses, the first where it is silent. Undefined for a leaf.
  */
 export const fieldsOf = (schema: Schema, value: unknown): Readonly<Record<string, Schema>> | undefined => {
   const { def } = bare(schema);
   if (def.shape) return def.shape;
+  if (def.type === "record" && isRecord(value))
+    return Object.fromEntries(Object.keys(value).map((key) => [key, def.valueType!]));
   const { discriminator, options } = def;
   if (!discriminator || !options || !isRecord(value)) return undefined;
   const kind = value[discriminator];

@@ -1,0 +1,179 @@
+import { readFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { sizeOf } from "../graph/dtype.js";
+import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
+import { toYaml } from "../train/config/index.js";
+import { writeFileAtomically } from "../train/files.js";
+import { modelPaths, openNetwork, readDescription } from "../train/model.js";
+import type { RunProgress } from "../train/run.js";
+import { lockFolder, runPaths } from "../train/runFolder.js";
+import { curveEvaluations, measureRun } from "./evaluate.js";
+import { htmlReport, markdownReport } from "./report/index.js";
+import type { Comparison, MethodResult } from "./result.js";
+import { type CompareConfig, compareSchema } from "./schema.js";
+import { type Trained, trainMethod } from "./train.js";
+import { openYardstick, type Yardstick } from "./yardstick.js";
+
+export type CompareOptions = {
+  readonly config: CompareConfig;
+  /** The version to print in the report. */
+  readonly version: string;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: RunProgress) => void;
+  readonly onNote?: (text: string) => void;
+};
+
+/** Files of a comparison beside its runs. */
+export const comparisonPaths = (folder: string) => ({
+  config: join(folder, "compare.yaml"),
+  json: join(folder, "results.json"),
+  html: join(folder, "results.html"),
+  markdown: join(folder, "results.md"),
+});
+
+type Run = Trained & { readonly name: string };
+
+/**
+ * Trains every method from every seed, measures each, and writes results.json, results.html and results.md. Called again
+ * it goes on where it stopped, and trains only what is new. Undefined when it was stopped.
+ */
+export const runComparison = async (options: CompareOptions): Promise<Comparison | undefined> => {
+  const { config } = options;
+  const unlock = await lockFolder(config.out);
+  try {
+    const { name: _, ...sections } = config;
+    await writeFileAtomically(comparisonPaths(config.out).config, toYaml(compareSchema, sections));
+    const runs = await trainAll(options);
+    return runs && (await measureAll(options, runs));
+  } finally {
+    await unlock();
+  }
+};
+
+const trainAll = async ({ config, signal, onProgress, onNote }: CompareOptions): Promise<Run[] | undefined> => {
+  const names = Object.keys(config.methods);
+  const all = config.seeds.flatMap((seed) => names.map((name) => ({ seed, name })));
+  const runs: Run[] = [];
+  for (const [i, { seed, name }] of all.entries()) {
+    onNote?.(`${i + 1} of ${all.length}: ${name}, seed ${seed}`);
+    const trained = await trainMethod(config, name, seed, {
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress }),
+      onNote: (text) => onNote?.(`  ${text}`),
+    });
+    if (!trained || signal?.aborted) return undefined;
+    runs.push({ ...trained, name });
+  }
+  return runs;
+};
+
+const measureAll = async (options: CompareOptions, runs: readonly Run[]): Promise<Comparison | undefined> => {
+  const { config, onProgress, onNote, signal } = options;
+  const runtime = await openRuntime(config.threads ? { threads: config.threads } : {});
+  try {
+    onNote?.("measuring");
+    const yardstick = await openYardstick(config, runtime, (step, values) =>
+      onProgress?.({ step, steps: config.judge.steps, values }),
+    );
+    const methods: MethodResult[] = [];
+    for (const run of runs) {
+      if (signal?.aborted) return undefined;
+      onNote?.(`  ${run.name}, seed ${run.config.seed}`);
+      methods.push(await resultOf(options, run, runtime, yardstick));
+    }
+    const comparison = await describe(options, runtime, yardstick, methods);
+    yardstick.release();
+    await writeReports(config.out, comparison);
+    return comparison;
+  } finally {
+    await runtime.close();
+  }
+};
+
+const resultOf = async (
+  { config, onProgress }: CompareOptions,
+  { name, config: own, peakMemory }: Run,
+  runtime: Runtime,
+  yardstick: Yardstick,
+): Promise<MethodResult> => {
+  const { cells, curve } = await measureRun(own, {
+    runtime,
+    yardstick,
+    settings: config.evaluation,
+    onProgress: (step, steps) => onProgress?.({ step, steps, values: {} }),
+  });
+  const { kind } = own.objective;
+  const { network } = await readDescription(modelPaths(runPaths(own.out).model).config);
+  return {
+    name,
+    kind,
+    seed: own.seed,
+    steps: own.train.steps,
+    ...(await readTraining(own.out)),
+    peakMemory,
+    parameters: openNetwork(network).parameters.reduce((sum, { tensor }) => sum + sizeOf(tensor.shape), 0),
+    cells,
+    curve,
+    curveEvaluations: curveEvaluations(kind),
+  };
+};
+
+type Line = { readonly step: number; readonly loss: number; readonly steps_per_second: number };
+
+/** Speed, time and loss of a run from its metrics; pauses between stopping and going on are not counted. */
+const readTraining = async (folder: string) => {
+  const text = await readFile(join(folder, "metrics.jsonl"), "utf8");
+  const lines = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Line);
+  const seconds = lines.map(({ steps_per_second }) => 1 / steps_per_second);
+  const stepsOf = (i: number): number => lines[i]!.step - (lines[i - 1]?.step ?? 0);
+  return {
+    secondsPerStep: quantile(seconds, 0.5),
+    trainingSeconds: seconds.reduce((sum, each, i) => sum + each * stepsOf(i), 0),
+    loss: lines.map(({ step, loss }) => [step, loss] as const),
+  };
+};
+
+const describe = async (
+  { config, version }: CompareOptions,
+  runtime: Runtime,
+  { metric, floor }: Yardstick,
+  methods: readonly MethodResult[],
+): Promise<Comparison> => {
+  const { data, model, batch, budget, evaluation } = config;
+  const side = "size" in data ? ` ${data.size}×${data.size}` : "";
+  return {
+    format: "soflow-comparison",
+    version: 1,
+    name: config.name,
+    data: data.kind === "points" ? `${data.name} points` : `${data.kind}${side}`,
+    network: Object.entries(model)
+      .map(([key, value]) => `${key} ${value}`)
+      .join(", "),
+    budget: budget.steps === undefined ? `${budget.seconds} s of training` : `${budget.steps} steps`,
+    batch,
+    metric,
+    samples: evaluation.samples,
+    curveSamples: evaluation.curveSamples,
+    floor: await floor(evaluation.samples),
+    evaluations: evaluation.evaluations,
+    machine: {
+      processor: cpus()[0]?.model ?? "unknown",
+      threads: runtime.threads,
+      node: process.version,
+      onnxruntime: runtime.version,
+      soflow: version,
+    },
+    methods,
+  };
+};
+
+const writeReports = async (folder: string, comparison: Comparison): Promise<void> => {
+  const paths = comparisonPaths(folder);
+  await writeFileAtomically(paths.json, `${JSON.stringify(comparison, null, 1)}\n`);
+  await writeFileAtomically(paths.markdown, markdownReport(comparison));
+  await writeFileAtomically(paths.html, htmlReport(comparison));
+};

@@ -1,0 +1,42 @@
+import type { Picture } from "./grid.js";
+
+export type ScatterOptions = {
+  /** Side of the picture in pixels. */
+  readonly side?: number;
+  /** The picture shows [−extent, extent] on both axes. */
+  readonly extent?: number;
+};
+
+const GROUND = [24, 24, 24] as const;
+const INK = [120, 190, 255] as const;
+
+/** Points [n 2] as a density: the more points fall on a pixel, the brighter it is. y points up. */
+export const scatter = (points: Float32Array, { side = 256, extent = 2.5 }: ScatterOptions = {}): Picture => {
+  const counts = new Uint32Array(side * side);
+  const cell = (value: number): number => Math.floor(((value + extent) / (2 * extent)) * side);
+  for (let i = 0; i + 1 < points.length; i += 2) {
+    const [x, y] = [cell(points[i]!), side - 1 - cell(points[i + 1]!)];
+    if (x >= 0 && x < side && y >= 0 && y < side) counts[y * side + x]!++;
+  }
+  const usual = Math.max(1, points.length / 2 / (0.25 * side * side)); // a quarter of the picture filled evenly
+  const rgb = new Uint8Array(side * side * 3);
+  counts.forEach((count, i) => {
+    const share = 1 - Math.exp(-count / usual);
+    for (let c = 0; c < 3; c++) rgb[3 * i + c] = Math.round(GROUND[c]! + share * (INK[c]! - GROUND[c]!));
+  });
+  return { width: side, height: side, rgb };
+};
+
+/** Pictures of the same height side by side. */
+export const beside = (pictures: readonly Picture[], margin = 4): Picture => {
+  const height = Math.max(...pictures.map((picture) => picture.height));
+  const width = pictures.reduce((sum, picture) => sum + picture.width + margin, -margin);
+  const rgb = new Uint8Array(width * height * 3).fill(255);
+  let left = 0;
+  for (const picture of pictures) {
+    for (let y = 0; y < picture.height; y++)
+      rgb.set(picture.rgb.subarray(y * picture.width * 3, (y + 1) * picture.width * 3), (y * width + left) * 3);
+    left += picture.width + margin;
+  }
+  return { width, height, rgb };
+};

@@ -1,0 +1,77 @@
+import type { HostArray } from "../graph/dtype.js";
+import type { Tensor } from "../graph/tensor.js";
+import type { Loss, OneTimeNetwork } from "../objectives/index.js";
+import { input } from "../ops/index.js";
+import type { Network } from "../paths/index.js";
+
+/** Sizes of a batch: images [batch channels side side]; `classes` 0 means unconditional. */
+export type BatchShape = {
+  readonly batch: number;
+  readonly channels: number;
+  readonly side: number;
+  readonly classes: number;
+};
+
+/** What a loader gives: images [B C H W] in about [−1, 1], labels, and the samples' places in the whole run. */
+export type RawBatch = {
+  readonly images: Float32Array<ArrayBuffer>;
+  readonly labels: BigInt64Array<ArrayBuffer>;
+  readonly indices: readonly number[];
+};
+
+/** Where in a run the draws are made: step `step` of `steps` planned, from 0. */
+export type DrawContext = {
+  readonly seed: number;
+  readonly step: number;
+  readonly steps: number;
+  readonly classes: number;
+};
+
+/** The networks that a loss is built on. */
+export type Networks = {
+  /** The network that learns. */
+  readonly network: Network;
+  /** The same with the weights of the second average, for a method that has one. */
+  readonly average: Network;
+  /** The denoiser of the trained model that is distilled, for a method that has a teacher. */
+  readonly teacher: OneTimeNetwork | undefined;
+};
+
+/** A method as training sees it: what joins an objective to a network, a loader and a loop. */
+export type Method = {
+  /** Times that the network is told: t and s, or t alone. */
+  readonly times: 1 | 2;
+  /** Probability that training hides a label; above 0 the network has a null label. */
+  readonly labelDropout: number;
+  /** The loss as a function of program inputs, which `draws` fills by name. */
+  readonly loss: (networks: Networks, shape: BatchShape) => Loss;
+  /**
+   * All random draws of one step. Each depends on (seed, purpose, step, global sample index) alone, so a run is the
+   * same on any number of machines and after a resume.
+   */
+  readonly draws: (batch: RawBatch, context: DrawContext) => Record<string, HostArray>;
+  /** Decay at step k (the first is 1) of K of a second average of the weights, which the loss reads. */
+  readonly averageDecay?: (k: number, steps: number) => number;
+};
+
+/** A network that is told one time, from one that takes two. */
+export const oneTime =
+  (network: Network): OneTimeNetwork =>
+  (x, t, y) =>
+    network(x, t, t, y);
+
+/** The program inputs that every loss reads: x_0 and eps [B C H W]; labels after dropout, and before it. */
+export const sampleInputs = ({ batch, channels, side }: BatchShape) => {
+  const image = { dtype: "float32", shape: [batch, channels, side, side] } as const;
+  const label = { dtype: "int64", shape: [batch] } as const;
+  return {
+    x_0: input("x_0", image),
+    eps: input("eps", image),
+    labels: input("trained", label),
+    original: input("labels", label),
+  };
+};
+
+/** A program input of one number for each of `count` samples. */
+export const perSampleInput = (name: string, count: number): Tensor =>
+  input(name, { dtype: "float32", shape: [count, 1, 1, 1] });

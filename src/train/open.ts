@@ -1,0 +1,65 @@
+import type { Dataset } from "../data/index.js";
+import { openMethod, trainedBy } from "../methods/index.js";
+import { parameterInput } from "../nn/index.js";
+import { adamw, emaDecay, learningRate } from "../optim/index.js";
+import { key } from "../random/random.js";
+import type { Runtime } from "../runtime/index.js";
+import { type Config, modelSizes } from "./config/index.js";
+import { type ModelDescription, openNetwork } from "./model.js";
+import { averageName, emaName, TrainingStep } from "./step.js";
+import { openTeacher, type Teacher } from "./teacher.js";
+
+/** The model that a configuration and a dataset describe. One label is no label. */
+export const describeModel = ({ model, objective }: Config, dataset: Dataset): ModelDescription => {
+  const classes = dataset.classes.length > 1 ? dataset.classes : [];
+  const { height: imageSize, channels } = dataset.shape;
+  const { times, labelDropout } = openMethod(objective);
+  const nullLabel = classes.length > 0 && labelDropout > 0;
+  const network = { ...modelSizes(model), imageSize, channels, classes: classes.length, times, nullLabel };
+  return { format: "soflow", version: 1, network, method: trainedBy(objective), classes };
+};
+
+const buildStep = (
+  runtime: Runtime,
+  config: Config,
+  description: ModelDescription,
+  teacher: Teacher | undefined,
+): Promise<TrainingStep> => {
+  const { network, parameters } = openNetwork(description.network);
+  const { network: average } = openNetwork(description.network, averageName);
+  const { imageSize: side, channels, classes } = description.network;
+  const { batch, steps } = config.train;
+  const method = openMethod(config.objective);
+  const loss = method.loss({ network, average, teacher: teacher?.denoiser }, { batch, channels, side, classes });
+  const rate = learningRate({ ...config.optimizer, ...config.train });
+  const { averageDecay } = method;
+  return TrainingStep.create(runtime, {
+    loss,
+    parameters,
+    transform: adamw({ ...config.optimizer, learningRate: rate }),
+    averages: { ema: emaDecay(config.ema), ...(averageDecay && { average: (k: number) => averageDecay(k, steps) }) },
+    clipNorm: config.optimizer.clipNorm,
+    ...(teacher && { fixed: teacher.weights }),
+  });
+};
+
+/** Official initial values, each from a key of its own; averages begin at the weights. */
+const initialise = async (step: TrainingStep, { network }: ModelDescription, seed: number): Promise<void> => {
+  for (const { name, tensor, initialize } of openNetwork(network).parameters) {
+    const value = initialize(key(seed).fold("init").fold(name), tensor.shape);
+    for (const own of [parameterInput(name), emaName(name), averageName(name)])
+      if (own in step.state.types) await step.state.write(own, value);
+  }
+};
+
+/** A compiled training step at its initial values, with what it learns from. */
+export const openStep = async (runtime: Runtime, config: Config, description: ModelDescription) => {
+  const teacher = await openTeacher(config.objective, description, runtime);
+  const step = await buildStep(runtime, config, description, teacher);
+  await initialise(step, description, config.seed);
+  const release = (): void => {
+    step.release();
+    teacher?.release();
+  };
+  return { step, release };
+};
