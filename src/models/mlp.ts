@@ -23,7 +23,7 @@ export type MlpConfig = {
 
 const EPSILON = 1e-6;
 /** Angular frequencies of the waves that every coordinate is lifted to: edges are hard to learn from x alone. */
-const FREQUENCIES = [1, 2, 4] as const;
+const FREQUENCIES = [1, 2, 4, 8] as const;
 
 /** Throws a `UserError` when a size makes no network. */
 export const checkMlp = ({ width, depth }: MlpConfig): void => {
@@ -31,7 +31,7 @@ export const checkMlp = ({ width, depth }: MlpConfig): void => {
   if (depth < 1) throw new UserError(`model.depth is ${depth}; it must be at least 1`);
 };
 
-/** [x, cos ωx, sin ωx] for every frequency ω.   x [B D] → [B 7 D] */
+/** [x, cos ωx, sin ωx] for every frequency ω.   x [B D] → [B 9 D] */
 const waves = (x: Tensor): Tensor =>
   concat([x, ...FREQUENCIES.flatMap((omega) => [cos(x.mul(omega)), sin(x.mul(omega))])], { axis: 1 });
 

@@ -1,3 +1,4 @@
+export { type GaussianData, gaussianFlow, gaussianLevels, gaussianPosterior } from "./gaussian.js";
 export { along, derivative, PATHS, type Path, type PathName } from "./path.js";
 export { LEVELS, sigmaAt, sigmaGrid } from "./sigmas.js";
 export {

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { referenceValues } from "../../tests/engine.js";
+import { drive, exactReadings } from "../../tests/sampling.js";
 import { UserError } from "../errors.js";
 import { cos, log, sin } from "../ops/index.js";
 import { dopri5 } from "./adaptive.js";
 import { sampleTimes } from "./renoise.js";
 import type { Readings } from "./sampler.js";
-import { drive, exactReadings } from "./testing.js";
 
 const OPTIONS = { steps: 1, eta: 0, churn: 0, atol: 1e-6, rtol: 1e-3 };
 const planOf = (readings: Readings, tolerances: { readonly atol?: number; readonly rtol?: number } = {}) =>

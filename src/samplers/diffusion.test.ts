@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { distance, gaussian, referenceValues } from "../../tests/engine.js";
+import { drive, exactReadings, momentsAfter } from "../../tests/sampling.js";
 import { UserError } from "../errors.js";
 import { alphaBars } from "../objectives/diffusion.js";
 import { ancestral } from "./ancestral.js";
 import { ddim } from "./ddim.js";
 import { spacedSteps } from "./spacing.js";
-import { drive, exactReadings, momentsAfter } from "./testing.js";
 
 const OPTIONS = { eta: 0, churn: 0, atol: 1, rtol: 1 };
 const BARS = alphaBars(1000);

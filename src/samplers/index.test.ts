@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { distance, gaussian, referenceValues, testRuntime } from "../../tests/engine.js";
+import { drive, exactReadings } from "../../tests/sampling.js";
 import { UserError } from "../errors.js";
 import type { Tensor } from "../graph/tensor.js";
 import { alphaBars } from "../objectives/diffusion.js";
 import { LEVELS } from "../paths/index.js";
 import { DEFAULT_OPTIONS, fits, planSampler, type Readings, SAMPLERS, type SamplerName, samplersFor } from "./index.js";
-import { drive, exactReadings } from "./testing.js";
 
 const NAMES = Object.keys(SAMPLERS) as SamplerName[];
 const [m, s] = [0.7, 0.4];

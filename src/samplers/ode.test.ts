@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { distance, referenceValues } from "../../tests/engine.js";
+import { drive, exactReadings } from "../../tests/sampling.js";
 import type { Tensor } from "../graph/tensor.js";
 import { cos } from "../ops/index.js";
 import { fixedStep } from "./ode.js";
 import { sampleTimes } from "./renoise.js";
 import type { Readings } from "./sampler.js";
 import { DORMAND_PRINCE, EULER, HEUN, MIDPOINT, RK4 } from "./tableau.js";
-import { drive, exactReadings } from "./testing.js";
 
 const OPTIONS = { eta: 0, churn: 0, atol: 1, rtol: 1 };
 const METHODS = [EULER, MIDPOINT, HEUN, RK4, DORMAND_PRINCE];

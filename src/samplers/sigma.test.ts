@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { distance, referenceValues } from "../../tests/engine.js";
+import { drive, exactReadings, momentsAfter } from "../../tests/sampling.js";
 import { UserError } from "../errors.js";
 import { LEVELS, sigmaGrid } from "../paths/index.js";
 import { edm } from "./edm.js";
 import { multistep, multistepLevels } from "./multistep.js";
-import { drive, exactReadings, momentsAfter } from "./testing.js";
 
 const OPTIONS = { eta: 0, churn: 0, atol: 1, rtol: 1 };
 const { smallest, largest } = LEVELS;

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { distance, referenceValues } from "../../tests/engine.js";
+import { drive, exactReadings, momentsAfter } from "../../tests/sampling.js";
 import { UserError } from "../errors.js";
 import type { Tensor } from "../graph/tensor.js";
 import { PATHS } from "../paths/index.js";
 import { renoiseSteps } from "./renoise.js";
 import type { Readings } from "./sampler.js";
 import { solutionSteps } from "./solution.js";
-import { drive, exactReadings, momentsAfter } from "./testing.js";
 
 const OPTIONS = { eta: 0, churn: 0, atol: 1, rtol: 1 };
 const BOTH = [

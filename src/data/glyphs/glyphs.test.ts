@@ -6,11 +6,14 @@ import { rasterise } from "./rasterise.js";
 
 const OPTIONS: GlyphsOptions = { size: 16, channels: 1, samples: 600, seed: 1, split: "train" };
 
-const draw = async (options: Partial<GlyphsOptions> = {}, count = 600): Promise<Sample[]> => {
+type Drawn = Omit<Sample, "pixels"> & { readonly pixels: Uint8Array };
+
+const draw = async (options: Partial<GlyphsOptions> = {}, count = 600): Promise<Drawn[]> => {
   const dataset = await openGlyphs({ ...OPTIONS, ...options });
-  return Promise.all(Array.from({ length: count }, (_, i) => dataset.read(i)));
+  const samples = await Promise.all(Array.from({ length: count }, (_, i) => dataset.read(i)));
+  return samples as Drawn[]; // glyphs are bytes
 };
-const bytes = (samples: readonly Sample[]): Set<string> =>
+const bytes = (samples: readonly Drawn[]): Set<string> =>
   new Set(samples.map(({ pixels }) => Buffer.from(pixels).toString("hex")));
 
 test("splits and seeds share no image, and hardly any image comes twice", async () => {
@@ -58,7 +61,7 @@ test("the ten digits differ more between labels than within, as the nearest mean
   const means = Array.from({ length: 10 }, (_, label) => mean(label));
   const distance = (pixels: Uint8Array, center: readonly number[]) =>
     center.reduce((sum, value, i) => sum + (value - pixels[i]!) ** 2, 0);
-  const nearest = ({ pixels }: Sample) => {
+  const nearest = ({ pixels }: Drawn) => {
     const distances = means.map((center) => distance(pixels, center));
     return distances.indexOf(Math.min(...distances));
   };

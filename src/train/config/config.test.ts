@@ -143,7 +143,7 @@ test("a later override wins, and values are YAML", () => {
 test("defaults are the published ones", () => {
   const { objective, optimizer, ema, out } = parseConfig(MINIMAL, "some/where/mine.yaml");
   expect(objective).toMatchObject({ path: "linear", parameterisation: "euler", velocityShare: 0.75, power: 1 });
-  expect(objective.middle).toEqual({ schedule: "exponent", initial: 0.1, final: 0.002 });
+  expect(objective).toMatchObject({ middle: { schedule: "exponent", initial: 0.1, final: 0.002 } });
   expect(optimizer).toMatchObject({ learningRate: 1e-4, beta1: 0.9, beta2: 0.99, weightDecay: 0 });
   expect(ema.decay).toBe(0.9999);
   expect(out).toBe("runs/mine");
@@ -163,7 +163,8 @@ test("every preset resolves, by name and with overrides", () => {
     const config: Config = resolveConfig({ file: name, overrides: ["seed=7"] });
     expect(config.seed).toBe(7);
     expect(config.out).toBe(`runs/${name}`);
-    expect(imageShape(config.data).size % modelSizes(config.model).patch).toBe(0);
+    const sizes = modelSizes(config.model);
+    if ("patch" in sizes) expect(imageShape(config.data).size % sizes.patch).toBe(0);
   }
 });
 
@@ -172,4 +173,45 @@ test("a configuration that is not there", () => {
     /^config quikstart: there is no such file, and no preset of that name; presets: .*; did you mean quickstart\?$/,
   );
   expect(() => resolveConfig({ file: "src" })).toThrow(/^config src: it cannot be read: /);
+});
+
+const objectiveOf = (text: string) => parseConfig(`${MINIMAL}objective: ${text}\n`, "c.yaml").objective;
+
+test.each(["meanflow", "flow-matching", "ddpm", "edm", "consistency", "improved-consistency"])(
+  "the objective %s has defaults for everything, and survives printing",
+  (kind) => {
+    const config = parseConfig(`${MINIMAL}objective: { kind: ${kind} }\n`, "c.yaml", ["train.steps=1000"]);
+    expect(config.objective.kind).toBe(kind);
+    expect(parseConfig(configToYaml(config), "printed.yaml")).toEqual(config);
+  },
+);
+
+test.each([
+  ["{ kind: meanflow, guidance: { omega: 0.2, kappa: 0.92 } }", undefined],
+  ["{ kind: meanflow, guidance: { omega: 1, kappa: 0.5 } }", undefined],
+  ["{ kind: meanflow, guidance: { omega: 0.5 } }", /omega is 0\.5 with kappa 0, an effective scale .* of 0\.5; omega/],
+  ["{ kind: meanflow, guidance: { omega: 1, kappa: 1 } }", /kappa is 1; it must be below 1/],
+  [
+    "{ kind: meanflow, guidance: { omega: 2, labelDropout: 0 } }",
+    /labelDropout is 0; guided training needs it above 0/,
+  ],
+  ["{ kind: meanflow, guidance: { start: 0.8, end: 0.5 } }", /start is 0\.8; it must be at most guidance\.end, 0\.5/],
+  ["{ kind: consistency, curriculum: { s0: 20, s1: 10 } }", /s1 is 10; it must be at least s0, 20/],
+  ["{ kind: consistency-distillation }", /objective\.teacher is missing: folder of the EDM model/],
+  ["{ kind: flow }", /objective\.kind is "flow"; it must be soflow, meanflow, flow-matching, ddpm, edm, /],
+] as const)("objective %s", (text, message) => {
+  if (message === undefined) expect(objectiveOf(text).kind).toBe("meanflow");
+  else expect(() => objectiveOf(text)).toThrow(message);
+});
+
+const modelOf = (text: string) =>
+  parseConfig(`data: { kind: points, name: moons }\nmodel: ${text}\ntrain: { steps: 1, batch: 1 }\n`, "c.yaml").model;
+
+test.each([
+  ["{ kind: mlp, width: 8, depth: 2 }", undefined],
+  ["{ kind: mlp, width: 8 }", /model\.depth is missing; an mlp needs both/],
+  ["{ kind: mlp, width: 8, depth: 2, heads: 2 }", /model\.heads is given; an mlp has width and depth only/],
+] as const)("model %s", (text, message) => {
+  if (message === undefined) expect(modelOf(text)).toEqual({ kind: "mlp", width: 8, depth: 2 });
+  else expect(() => modelOf(text)).toThrow(message);
 });

@@ -1,9 +1,9 @@
-import type { DType } from "../graph/dtype.js";
-import type { Tensor } from "../graph/tensor.js";
-import { cast, constant, div, gather, input, reshape, sqrt, sub } from "../ops/index.js";
-import { LEVELS, PATHS } from "../paths/index.js";
-import { sampleTimes } from "./renoise.js";
-import type { Move, Plan, Readings } from "./sampler.js";
+import type { DType } from "../src/graph/dtype.js";
+import type { Tensor } from "../src/graph/tensor.js";
+import { cast, constant, div, gather, input, reshape, sqrt, sub } from "../src/ops/index.js";
+import { LEVELS, PATHS } from "../src/paths/index.js";
+import { sampleTimes } from "../src/samplers/renoise.js";
+import type { Move, Plan, Readings } from "../src/samplers/sampler.js";
 
 /** Values of tensors, given those of the program inputs. */
 export type Evaluate = (
