@@ -1,5 +1,5 @@
 // What does a training step of each method cost, on the same network and batch?
-// The network and batch of configs/compare-cifar10.yaml (DiT of width 192, depth 6, 64 tokens), on random images.
+// A DiT of width 192, depth 6 and 64 tokens, with the methods and the batch of configs/compare-cifar10.yaml, on random images.
 import { fork } from "node:child_process";
 import { availableParallelism, cpus } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -9,11 +9,12 @@ import { key } from "../dist/random/random.js";
 import { openRuntime, peakMemory, quantile } from "../dist/runtime/index.js";
 import { describeModel, openStep } from "../dist/train/open.js";
 
+const comparison = () => resolveComparison("compare-cifar10", ["model={ patch: 4, width: 192, depth: 6, heads: 4 }"]);
 const DATA = { shape: { channels: 3, height: 32, width: 32 }, classes: Array.from({ length: 10 }, (_, i) => `${i}`) };
 
 /** A step of a method on a batch of random images: `once(k)` runs it. */
 const open = async (runtime, name) => {
-  const config = trainingConfig(resolveComparison("compare-cifar10"), name, 0, 1000);
+  const config = trainingConfig(comparison(), name, 0, 1000);
   const description = describeModel(config, DATA);
   const { step, release } = await openStep(runtime, config, description);
   const { batch } = config.train;
@@ -52,7 +53,7 @@ if (process.send) {
 /** `methods [rounds] [threads]`: 11 rounds by default, on all cores. */
 export const run = async ([rounds = "11", threads]) => {
   const runtime = await openRuntime(threads ? { threads: Number(threads) } : {});
-  const names = Object.keys(resolveComparison("compare-cifar10").methods);
+  const names = Object.keys(comparison().methods);
   const steps = [];
   for (const name of names) steps.push({ ...(await open(runtime, name)), ms: [] });
   for (let k = 0; k <= Number(rounds); k++)
