@@ -11,7 +11,7 @@ import { collect, Generator, uploadWeights } from "../train/generate.js";
 import { sheetOf } from "../train/picture.js";
 import { runPaths } from "../train/runFolder.js";
 import { openSource } from "../train/source.js";
-import type { Cell, MethodResult, Metrics } from "./result.js";
+import type { Cell, MethodResult } from "./result.js";
 import type { CompareConfig } from "./schema.js";
 import type { Yardstick } from "./yardstick.js";
 
@@ -98,13 +98,11 @@ const curveOf = async (config: Config, kind: MethodKind, work: Work, tick: (what
   for (const step of await listCheckpoints(checkpoints)) {
     const source = checkpointPaths(checkpoints, step).tensors;
     const { metrics } = await measureOne(source, choice, work.settings.curveSamples, work);
-    points.push([step, mainMetric(metrics)]);
+    points.push([step, metrics[work.yardstick.metric.key] ?? Number.NaN]);
     tick(`step ${step}`);
   }
   return points;
 };
-
-const mainMetric = ({ frechet, slicedWasserstein }: Metrics): number => frechet ?? slicedWasserstein ?? Number.NaN;
 
 /** Measures a trained run, unless its folder holds the same measurement already. */
 export const measureRun = async (config: Config, work: Work): Promise<Omit<Measured, "identity">> => {

@@ -7,6 +7,8 @@ export type Metrics = {
   /** Sliced Wasserstein distance to fresh data, and energy distance, for points. */
   readonly slicedWasserstein?: number;
   readonly energy?: number;
+  /** For Gaussian data: 2-Wasserstein distance of the samples' mean and covariance to the true ones, in closed form. */
+  readonly exact?: number;
 };
 
 /** One way to draw from one trained model, measured. */
@@ -55,7 +57,11 @@ export type Comparison = {
   readonly budget: string;
   readonly batch: number;
   /** What the metrics are called: FD-<features> with the judge's hash, or the sliced Wasserstein distance. */
-  readonly metric: { readonly key: "frechet" | "slicedWasserstein"; readonly label: string; readonly about: string };
+  readonly metric: {
+    readonly key: "frechet" | "slicedWasserstein" | "exact";
+    readonly label: string;
+    readonly about: string;
+  };
   /** Samples behind each number. */
   readonly samples: number;
   readonly curveSamples: number;

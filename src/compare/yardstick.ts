@@ -1,5 +1,5 @@
-import { drawPoints, openDataset } from "../data/index.js";
-import { energyDistance, frechetDistance, Moments, slicedWasserstein } from "../eval/index.js";
+import { drawPoints, GAUSSIAN, openDataset } from "../data/index.js";
+import { diagonalGaussian, energyDistance, frechetDistance, Moments, slicedWasserstein } from "../eval/index.js";
 import type { Runtime } from "../runtime/index.js";
 import type { DataConfig } from "../train/config/index.js";
 import { Judge, type JudgeOptions, shareCorrect, takeSamples } from "../train/judge.js";
@@ -17,11 +17,20 @@ export type Yardstick = {
   readonly release: () => void;
 };
 
+const EXACT = {
+  key: "exact",
+  label: "exact W2 error",
+  about: "2-Wasserstein distance of the samples' mean and covariance to the true ones, in closed form",
+} as const;
 const PROJECTIONS = 256;
 /** Energy distances are sums over pairs: of this many points at most. */
 const ENERGY_POINTS = 4000;
 
 type Points = Extract<DataConfig, { kind: "points" }>;
+
+/** √FD of the samples' moments to the Gaussian that the data are from: its part of W₂ that is known in closed form. */
+const exactError = (samples: Float32Array): number =>
+  Math.sqrt(frechetDistance(new Moments(2).add(samples), diagonalGaussian(GAUSSIAN.mean, GAUSSIAN.deviation)));
 
 /** Distances to fresh points, as many as there are samples, from a seed that no run uses. */
 const forPoints = ({ name }: Points): Yardstick => {
@@ -31,14 +40,18 @@ const forPoints = ({ name }: Points): Yardstick => {
     return {
       slicedWasserstein: slicedWasserstein(samples, fresh, { dimensions: 2, projections: PROJECTIONS, seed: 0 }),
       energy: energyDistance(samples.subarray(0, few), fresh.subarray(0, few), 2),
+      ...(name === "gaussian" && { exact: exactError(samples) }),
     };
   };
   return {
-    metric: {
-      key: "slicedWasserstein",
-      label: "sliced Wasserstein",
-      about: `sliced 2-Wasserstein distance to fresh ${name} points, ${PROJECTIONS} projections`,
-    },
+    metric:
+      name === "gaussian"
+        ? EXACT
+        : {
+            key: "slicedWasserstein",
+            label: "sliced Wasserstein",
+            about: `sliced 2-Wasserstein distance to fresh ${name} points, ${PROJECTIONS} projections`,
+          },
     identity: `points ${name} ${PROJECTIONS}`,
     measure,
     floor: (samples) => measure(drawPoints(name, 1, "test", samples)),

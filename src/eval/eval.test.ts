@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { key } from "../random/random.js";
-import { energyDistance, frechetDistance, Moments, slicedWasserstein } from "./index.js";
+import { diagonalGaussian, energyDistance, frechetDistance, Moments, slicedWasserstein } from "./index.js";
 import { cholesky, type Matrix, product, symmetricEigenvalues, transpose } from "./linear-algebra.js";
 
 const normal = (name: string, count: number): Float32Array => key(5).fold(name).normal(count);
@@ -119,6 +119,11 @@ describe("Fréchet distance", () => {
     const x = new Moments(4).add(rows((i, j) => Math.sin(i + 2 * j + i * j)));
     const y = new Moments(4).add(rows((i, j) => Math.cos(3 * i + j) + 0.1 * ((j * i) % 2)));
     expect(frechetDistance(x, y)).toBeCloseTo(1.1564338626498873, 7);
+  });
+
+  test("of two diagonal Gaussians is |μ − μ′|² + Σ (d − d′)²", () => {
+    const [p, q] = [diagonalGaussian([1, 2], [3, 0.5]), diagonalGaussian([0, 2], [1, 1])];
+    expect(frechetDistance(p, q)).toBeCloseTo(1 + 4 + 0.25, 10);
   });
 
   test("refuses what has no distance", () => {

@@ -1,8 +1,25 @@
 import { UserError } from "../errors.js";
 import { cholesky, type Matrix, product, symmetricEigenvalues, transpose } from "./linear-algebra.js";
 
+/** A Gaussian: what Fréchet distances are between. */
+export type GaussianMoments = {
+  readonly dimensions: number;
+  readonly mean: Float64Array;
+  readonly covariance: Matrix;
+};
+
+/** The Gaussian with these means and deviations and no correlation. */
+export const diagonalGaussian = (mean: readonly number[], deviation: readonly number[]): GaussianMoments => {
+  const size = mean.length;
+  const data = new Float64Array(size * size);
+  deviation.forEach((value, i) => {
+    data[i * size + i] = value ** 2;
+  });
+  return { dimensions: size, mean: Float64Array.from(mean), covariance: { size, data } };
+};
+
 /** Mean and covariance of features, added up in float64 batch by batch. */
-export class Moments {
+export class Moments implements GaussianMoments {
   count = 0;
   private readonly shift: Float64Array; // the first feature: sums of what is left do not cancel
   private readonly sum: Float64Array;
@@ -67,7 +84,7 @@ const traceOfRoot = (a: Matrix, b: Matrix): number => {
  * Fréchet distance of two Gaussians: |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 √(C₁ C₂)). Dowson & Landau 1982; Heusel et al. 2017,
  * arXiv:1706.08500. On features other than Inception's it is no FID. Biased upwards for few samples.
  */
-export const frechetDistance = (p: Moments, q: Moments): number => {
+export const frechetDistance = (p: GaussianMoments, q: GaussianMoments): number => {
   if (p.dimensions !== q.dimensions)
     throw new UserError(`features of ${p.dimensions} and of ${q.dimensions} numbers cannot be compared`);
   const [mean, c_1, c_2] = [q.mean, p.covariance, q.covariance];

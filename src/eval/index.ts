@@ -1,2 +1,2 @@
-export { frechetDistance, Moments } from "./frechet.js";
+export { diagonalGaussian, frechetDistance, type GaussianMoments, Moments } from "./frechet.js";
 export { energyDistance, type SlicedOptions, slicedWasserstein } from "./points.js";
