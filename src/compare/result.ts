@@ -51,6 +51,8 @@ export type Comparison = {
   readonly format: "soflow-comparison";
   readonly version: 1;
   readonly name: string;
+  /** The command that makes it again. */
+  readonly command: string;
   /** For people: "glyphs 16×16", "DiT width 128, depth 4, …", "2600 steps". */
   readonly data: string;
   readonly network: string;

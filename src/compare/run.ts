@@ -17,8 +17,9 @@ import { openYardstick, type Yardstick } from "./yardstick.js";
 
 export type CompareOptions = {
   readonly config: CompareConfig;
-  /** The version to print in the report. */
+  /** What the report says of itself: the version, and the command that makes it again. */
   readonly version: string;
+  readonly command?: string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: RunProgress) => void;
   readonly onNote?: (text: string) => void;
@@ -138,7 +139,7 @@ const readTraining = async (folder: string) => {
 };
 
 const describe = async (
-  { config, version }: CompareOptions,
+  { config, version, command = `soflow compare --config ${config.name}` }: CompareOptions,
   runtime: Runtime,
   { metric, floor }: Yardstick,
   methods: readonly MethodResult[],
@@ -149,6 +150,7 @@ const describe = async (
     format: "soflow-comparison",
     version: 1,
     name: config.name,
+    command,
     data: data.kind === "points" ? `${data.name} points` : `${data.kind}${side}`,
     network: Object.entries(model)
       .map(([key, value]) => `${key} ${value}`)

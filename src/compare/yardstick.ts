@@ -59,14 +59,6 @@ const forPoints = ({ name }: Points): Yardstick => {
   };
 };
 
-const NAMES = {
-  glyphs: "glyphs",
-  cifar10: "cifar10",
-  mnist: "mnist",
-  folder: "folder",
-  webdataset: "webdataset",
-} as const;
-
 /** The classifier of a comparison: the one in its folder, or a new one. */
 const openJudge = async (config: CompareConfig, runtime: Runtime, onProgress: JudgeOptions["onProgress"]) => {
   const folder = `${config.out}/judge`;
@@ -100,7 +92,6 @@ const forImages = async (
   const count = Math.min(Math.floor(train.length / 2), samples);
   const reference = await momentsOf(judge, (await takeSamples(train, count)).images);
   await train.close();
-  const data = config.data.kind as keyof typeof NAMES;
   const labelled = train.classes.length > 1;
   const measure = async (images: Float32Array<ArrayBuffer>, labels: readonly number[]): Promise<Metrics> => {
     const { labels: found, features } = await judge.judge(images);
@@ -110,7 +101,7 @@ const forImages = async (
   return {
     metric: {
       key: "frechet",
-      label: `FD-${NAMES[data]}-classifier-${judge.hash}`,
+      label: `FD-${config.name.replace(/^compare-/, "")}-classifier-${judge.hash}`,
       about: `Fréchet distance on the ${judge.dimensions} features of a classifier trained here on the same data, against ${count} training images`,
     },
     identity: `judge ${judge.hash} against ${count}`,

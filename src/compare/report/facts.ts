@@ -40,6 +40,3 @@ export const machineOf = ({ machine }: Comparison): Fact => {
   const cores = `${threads} ${threads === 1 ? "thread" : "threads"}`;
   return ["machine", `${processor}, ${cores}; Node ${node}, ONNX Runtime ${onnxruntime}, soflow ${soflow}`];
 };
-
-/** The command that makes the comparison again. */
-export const commandOf = ({ name }: Comparison): string => `soflow compare --config ${name}`;

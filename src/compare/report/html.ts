@@ -3,7 +3,7 @@ import type { Comparison } from "../result.js";
 import { costCharts } from "./bars.js";
 import { curveChart, lossCharts, qualityChart } from "./charts.js";
 import { claims } from "./claims.js";
-import { commandOf, type Fact, machineOf, setting } from "./facts.js";
+import { type Fact, machineOf, setting } from "./facts.js";
 import { guide } from "./guide.js";
 import { colourClass, escapeHtml, paragraph, section } from "./markup.js";
 import { sheets } from "./sheets.js";
@@ -90,7 +90,7 @@ const reproduction = (comparison: Comparison): string => {
   return section(
     "Machine and command",
     paragraph(machine),
-    `<p><code>${escapeHtml(commandOf(comparison))}</code></p>`,
+    `<p><code>${escapeHtml(comparison.command)}</code></p>`,
     paragraph("The whole configuration is compare.yaml beside this page, and every number is in results.json.", "note"),
   );
 };

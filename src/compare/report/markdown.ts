@@ -1,6 +1,6 @@
 import type { Comparison } from "../result.js";
 import { claims } from "./claims.js";
-import { commandOf, machineOf, setting } from "./facts.js";
+import { machineOf, setting } from "./facts.js";
 import { type Table, type TableCell, tableOf } from "./table.js";
 
 /** Text in which no character means anything to Markdown or HTML. */
@@ -29,7 +29,7 @@ export const markdownReport = (comparison: Comparison): string => {
     `## ${escapeMarkdown(comparison.name)}`,
     "",
     ...[...setting(comparison), machineOf(comparison)].map(([name, text]) => `- ${name}: ${escapeMarkdown(text)}`),
-    `- command: \`${commandOf(comparison).replaceAll("`", "'")}\``,
+    `- command: \`${comparison.command.replaceAll("`", "'")}\``,
     "",
     ...tableText(tableOf(comparison)),
     "",

@@ -62,6 +62,7 @@ const METHODS_MADE_UP: readonly MethodResult[] = [
 const made = (methods: readonly MethodResult[] = METHODS_MADE_UP, rest: Partial<Comparison> = {}): Comparison => ({
   format: "soflow-comparison",
   version: 1,
+  command: "soflow compare --config compare-glyphs",
   name: "made-up",
   data: "glyphs 16×16",
   network: "patch 4, width 128",
