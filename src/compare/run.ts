@@ -6,9 +6,11 @@ import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
 import { toYaml } from "../train/config/index.js";
 import { writeFileAtomically } from "../train/files.js";
 import { modelPaths, openNetwork, readDescription } from "../train/model.js";
+import { writePng } from "../train/picture.js";
 import type { RunProgress } from "../train/run.js";
 import { lockFolder, runPaths } from "../train/runFolder.js";
 import { curveEvaluations, measureRun } from "./evaluate.js";
+import { sheetMosaic } from "./mosaic.js";
 import { htmlReport, markdownReport } from "./report/index.js";
 import type { Comparison, MethodResult } from "./result.js";
 import { type CompareConfig, compareSchema } from "./schema.js";
@@ -31,12 +33,13 @@ export const comparisonPaths = (folder: string) => ({
   json: join(folder, "results.json"),
   html: join(folder, "results.html"),
   markdown: join(folder, "results.md"),
+  picture: join(folder, "results.png"),
 });
 
 type Run = Trained & { readonly name: string };
 
 /**
- * Trains every method from every seed, measures each, and writes results.json, results.html and results.md. Called again
+ * Trains every method from every seed, measures each, and writes results.json, .html, .md and .png. Called again
  * it goes on where it stopped, and trains only what is new. Undefined when it was stopped.
  */
 export const runComparison = async (options: CompareOptions): Promise<Comparison | undefined> => {
@@ -178,4 +181,5 @@ const writeReports = async (folder: string, comparison: Comparison): Promise<voi
   await writeFileAtomically(paths.json, `${JSON.stringify(comparison, null, 1)}\n`);
   await writeFileAtomically(paths.markdown, markdownReport(comparison));
   await writeFileAtomically(paths.html, htmlReport(comparison));
+  await writePng(paths.picture, await sheetMosaic(comparison));
 };

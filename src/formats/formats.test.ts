@@ -5,8 +5,10 @@ import { UserError } from "../errors.js";
 import { chart } from "./chart.js";
 import { crc32c, maskedCrc32c } from "./crc32c.js";
 import { grid, toBytes } from "./grid.js";
+import { mosaic } from "./mosaic.js";
 import { decodeNpy, decodeNpz, encodeNpy, encodeNpz } from "./npz.js";
 import { bfloatToNumber, encodeHeader, halfToNumber, readSafetensors } from "./safetensors.js";
+import { scatter } from "./scatter.js";
 import { imageEvent, scalarsEvent, versionEvent } from "./tfevents.js";
 
 const join = (...parts: readonly Uint8Array[]): Uint8Array =>
@@ -249,5 +251,35 @@ describe("pictures", () => {
     expect(svg.match(/<polyline/g)).toHaveLength(4);
     expect(svg).toContain("a &lt; b");
     expect(svg).not.toMatch(/NaN|Infinity/);
+  });
+});
+
+describe("pictures of points, and many pictures in one", () => {
+  test("a point brightens the pixel it falls on, y upwards; points outside are left out", () => {
+    const picture = scatter(Float32Array.of(0.9, 0.9, 5, 5), { side: 4, extent: 1 });
+    const brightness = Array.from({ length: 16 }, (_, i) => picture.rgb[3 * i + 2]!);
+    const ground = brightness[15]!;
+    expect(brightness[3]).toBeGreaterThan(ground);
+    expect(brightness.filter((value) => value !== ground)).toHaveLength(1);
+  });
+
+  test("more points are brighter, up to a limit", () => {
+    const at = (count: number) => scatter(new Float32Array(2 * count), { side: 3, extent: 1 }).rgb[3 * 4]!;
+    expect(at(2)).toBeGreaterThan(at(1));
+    expect(at(1000)).toBeLessThanOrEqual(255);
+  });
+
+  test("a mosaic keeps every pixel in its cell and leaves gaps white", () => {
+    const tile = (value: number) => ({ width: 2, height: 1, rgb: new Uint8Array(6).fill(value) });
+    const { width, height, rgb } = mosaic(
+      [
+        [tile(10), undefined],
+        [tile(20), tile(30)],
+      ],
+      1,
+    );
+    expect([width, height]).toEqual([7, 5]);
+    const at = (x: number, y: number) => rgb[(y * width + x) * 3];
+    expect([at(1, 1), at(2, 1), at(4, 1), at(1, 3), at(4, 3), at(0, 0)]).toEqual([10, 10, 255, 20, 30, 255]);
   });
 });

@@ -26,17 +26,3 @@ export const scatter = (points: Float32Array, { side = 256, extent = 2.5 }: Scat
   });
   return { width: side, height: side, rgb };
 };
-
-/** Pictures of the same height side by side. */
-export const beside = (pictures: readonly Picture[], margin = 4): Picture => {
-  const height = Math.max(...pictures.map((picture) => picture.height));
-  const width = pictures.reduce((sum, picture) => sum + picture.width + margin, -margin);
-  const rgb = new Uint8Array(width * height * 3).fill(255);
-  let left = 0;
-  for (const picture of pictures) {
-    for (let y = 0; y < picture.height; y++)
-      rgb.set(picture.rgb.subarray(y * picture.width * 3, (y + 1) * picture.width * 3), (y * width + left) * 3);
-    left += picture.width + margin;
-  }
-  return { width, height, rgb };
-};

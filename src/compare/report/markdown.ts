@@ -22,6 +22,13 @@ const tableText = ({ columns, rows }: Table): string[] => [
   ...rows.map(({ name, cells }) => line([escapeMarkdown(name), ...cells.map(cellText)])),
 ];
 
+/** The sheets of the first seed, which lie beside the text as results.png. */
+const pictureLine = ({ methods, evaluations }: Comparison): string => {
+  const names = [...new Set(methods.map(({ name }) => name))].map(escapeMarkdown).join(", ");
+  const about = `rows: ${names}; columns: ${evaluations.join(", ")} evaluations, then the longest run where there is one`;
+  return `![Samples of seed ${methods[0]?.seed}, ${about}](results.png)`;
+};
+
 /** The result of a comparison as a part of a Markdown document: setting, table, what was found. */
 export const markdownReport = (comparison: Comparison): string => {
   const found = claims(comparison);
@@ -35,6 +42,8 @@ export const markdownReport = (comparison: Comparison): string => {
     "",
     "Bold is the best of its column; lower is better but for accuracy. NFE n: n network evaluations per sample with each",
     "method's usual sampler; own best: any sampler measured; ±: half the range over seeds; –: not measured.",
+    "",
+    pictureLine(comparison),
     ...(found.length > 0 ? ["", ...found.map((text) => `- ${escapeMarkdown(text)}`)] : []),
     "",
   ].join("\n");
