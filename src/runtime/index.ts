@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { exhaustive, messageOf } from "../errors.js";
 import type { Runtime, RuntimeOptions } from "./runtime.js";
 
@@ -38,5 +39,10 @@ const openPortable = async (options: RuntimeOptions, fallbackReason?: string): P
   return portable.openPortable(options, fallbackReason);
 };
 
-/** Most memory that this process has had resident so far, in bytes. */
-export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024; // given in KiB
+/** Largest memory that was resident for this process so far, in bytes. */
+export const peakMemory = (): number => {
+  // Linux starts a child's ru_maxrss at its parent's, so the process's own mark is read where there is one.
+  const status = process.platform === "linux" ? readFileSync("/proc/self/status", "utf8") : "";
+  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+  return (kib === undefined ? process.resourceUsage().maxRSS : Number(kib)) * 1024;
+};
