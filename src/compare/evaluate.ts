@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { sizeOf } from "../graph/dtype.js";
-import { longestSampler, type MethodKind, type SamplerChoice, samplersFor } from "../methods/index.js";
+import { longestSampler, type MethodKind, type SamplerChoice, samplersAt } from "../methods/index.js";
 import type { Runtime } from "../runtime/index.js";
 import { checkpointPaths, listCheckpoints } from "../train/checkpoint.js";
 import type { Config } from "../train/config/index.js";
@@ -32,7 +32,7 @@ export const choicesFor = (
   { evaluations, longest, alternatives }: CompareConfig["evaluation"],
 ): Choice[] => {
   const at = evaluations.flatMap((n) =>
-    samplersFor(kind, n)
+    samplersAt(kind, n)
       .slice(0, alternatives && n <= FEW ? undefined : 1)
       .map((choice, i) => ({ ...choice, usual: i === 0 })),
   );
@@ -93,7 +93,7 @@ export const curveEvaluations = (kind: MethodKind): number => (longestSampler(ki
 
 const curveOf = async (config: Config, kind: MethodKind, work: Work, tick: (what: string) => void) => {
   const { checkpoints } = runPaths(config.out);
-  const choice = samplersFor(kind, curveEvaluations(kind))[0]!;
+  const choice = samplersAt(kind, curveEvaluations(kind))[0]!;
   const points: (readonly [number, number])[] = [];
   for (const step of await listCheckpoints(checkpoints)) {
     const source = checkpointPaths(checkpoints, step).tensors;

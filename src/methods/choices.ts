@@ -42,7 +42,7 @@ export const longestSampler = (kind: MethodKind, n: number): SamplerChoice | und
 };
 
 /** Samplers that spend exactly n network evaluations on a sample, the usual one of the method first. */
-export const samplersFor = (kind: MethodKind, n: number): readonly SamplerChoice[] => {
+export const samplersAt = (kind: MethodKind, n: number): readonly SamplerChoice[] => {
   switch (kind) {
     case "soflow":
     case "meanflow": {

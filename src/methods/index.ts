@@ -14,7 +14,7 @@ import type { Method } from "./method.js";
 import type { MethodKind, TrainedMethod } from "./readings.js";
 import { type SoFlowSettings, soflowMethod } from "./soflow.js";
 
-export { defaultSampler, longestSampler, type SamplerChoice, samplersFor } from "./choices.js";
+export { defaultSampler, longestSampler, type SamplerChoice, samplersAt } from "./choices.js";
 export { DDPM_STEPS } from "./diffusion.js";
 export type { BatchShape, DrawContext, Method, Networks, RawBatch } from "./method.js";
 export { oneTime } from "./method.js";

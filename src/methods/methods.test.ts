@@ -13,7 +13,7 @@ import {
   type MethodKind,
   openMethod,
   readingsOf,
-  samplersFor,
+  samplersAt,
   trainedBy,
 } from "./index.js";
 
@@ -97,7 +97,7 @@ describe.each(KINDS)("%s", (kind) => {
 
   test("the samplers it is measured with fit, and spend the evaluations they are chosen for", () => {
     for (const n of [1, 2, 4, 8])
-      for (const { sampler, steps } of samplersFor(kind, n)) {
+      for (const { sampler, steps } of samplersAt(kind, n)) {
         const plan = planSampler(sampler, { ...DEFAULT_OPTIONS, steps }, readings, kind);
         const spent = [...plan.moves(1)].reduce((sum, { program }) => sum + plan.programs[program]!.evaluations, 0);
         expect(spent, `${sampler} ${steps}`).toBe(n);
