@@ -1,14 +1,13 @@
-import { readFile } from "node:fs/promises";
-import { cpus } from "node:os";
 import { join } from "node:path";
 import { sizeOf } from "../graph/dtype.js";
-import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
+import { openRuntime, type Runtime } from "../runtime/index.js";
 import { toYaml } from "../train/config/index.js";
 import { writeFileAtomically } from "../train/files.js";
 import { modelPaths, openNetwork, readDescription } from "../train/model.js";
 import { writePng } from "../train/picture.js";
 import type { RunProgress } from "../train/run.js";
 import { lockFolder, runPaths } from "../train/runFolder.js";
+import { describe, readTraining } from "./describe.js";
 import { curveEvaluations, measureRun } from "./evaluate.js";
 import { sheetMosaic } from "./mosaic.js";
 import { htmlReport, markdownReport } from "./report/index.js";
@@ -120,59 +119,6 @@ const resultOf = async (
     cells,
     curve,
     curveEvaluations: curveEvaluations(kind),
-  };
-};
-
-type Line = { readonly step: number; readonly loss: number; readonly steps_per_second: number };
-
-/** Speed, time and loss of a run from its metrics; pauses between stopping and going on are not counted. */
-const readTraining = async (folder: string) => {
-  const text = await readFile(join(folder, "metrics.jsonl"), "utf8");
-  const lines = text
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Line);
-  const seconds = lines.map(({ steps_per_second }) => 1 / steps_per_second);
-  const stepsOf = (i: number): number => lines[i]!.step - (lines[i - 1]?.step ?? 0);
-  return {
-    secondsPerStep: quantile(seconds, 0.5),
-    trainingSeconds: seconds.reduce((sum, each, i) => sum + each * stepsOf(i), 0),
-    loss: lines.map(({ step, loss }) => [step, loss] as const),
-  };
-};
-
-const describe = async (
-  { config, version, command = `soflow compare --config ${config.name}` }: CompareOptions,
-  runtime: Runtime,
-  { metric, floor }: Yardstick,
-  methods: readonly MethodResult[],
-): Promise<Comparison> => {
-  const { data, model, batch, budget, evaluation } = config;
-  const side = "size" in data ? ` ${data.size}×${data.size}` : "";
-  return {
-    format: "soflow-comparison",
-    version: 1,
-    name: config.name,
-    command,
-    data: data.kind === "points" ? `${data.name} points` : `${data.kind}${side}`,
-    network: Object.entries(model)
-      .map(([key, value]) => `${key} ${value}`)
-      .join(", "),
-    budget: budget.steps === undefined ? `${budget.seconds} s of training` : `${budget.steps} steps`,
-    batch,
-    metric,
-    samples: evaluation.samples,
-    curveSamples: evaluation.curveSamples,
-    floor: await floor(evaluation.samples),
-    evaluations: evaluation.evaluations,
-    machine: {
-      processor: cpus()[0]?.model ?? "unknown",
-      threads: runtime.threads,
-      node: process.version,
-      onnxruntime: runtime.version,
-      soflow: version,
-    },
-    methods,
   };
 };
 

@@ -1,29 +1,13 @@
 import { type HostArray, hostArray, sizeOf, type TensorType } from "../graph/dtype.js";
-import type { Tensor } from "../graph/tensor.js";
-import { defaultSampler, readingsOf } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
-import { lower } from "../onnx/index.js";
 import { input } from "../ops/index.js";
 import { key } from "../random/random.js";
-import type { DeviceTensor, Executable, Runtime } from "../runtime/index.js";
-import {
-  DEFAULT_OPTIONS,
-  type Move,
-  type Plan,
-  planSampler,
-  type SamplerName,
-  type SamplerOptions,
-} from "../samplers/index.js";
+import type { DeviceTensor, Runtime } from "../runtime/index.js";
+import type { Move, Plan } from "../samplers/index.js";
 import { type ModelDescription, openNetwork } from "./model.js";
+import { type Compiled, compilePlan, type DrawOptions, imageType, planOf } from "./plan.js";
 
-/** How to draw: by default as the model's method is usually drawn from, without guidance. */
-export type DrawOptions = Partial<SamplerOptions> & {
-  /** Samples per network evaluation. */
-  readonly batch: number;
-  readonly sampler?: SamplerName;
-  /** w of classifier-free guidance, for models that were trained without it. */
-  readonly guidance?: number;
-};
+export type { DrawOptions } from "./plan.js";
 
 export type GenerateOptions = {
   /** Number of images. */
@@ -44,47 +28,6 @@ export type Generated = {
 const noiseOf = (seed: number, sample: number, move: number, size: number): Float32Array<ArrayBuffer> =>
   key(seed).fold("sample").fold(move).fold(sample).normal(size);
 
-const imageType = ({ network }: ModelDescription, batch: number): TensorType => ({
-  dtype: "float32",
-  shape: [batch, network.channels, network.imageSize, network.imageSize],
-});
-
-/** The plan of a model's sampler. Throws a `UserError` where sampler, guidance and model do not fit. */
-const planOf = (
-  description: ModelDescription,
-  y: Tensor,
-  { batch: _, sampler, guidance = 1, ...given }: DrawOptions,
-) => {
-  const { network: config, method } = description;
-  const { network } = openNetwork(config);
-  const usual = defaultSampler(method.kind);
-  const nullLabel = config.classes > 0 && config.nullLabel ? config.classes : undefined;
-  const readings = readingsOf(method, { network, y, guidance, nullLabel });
-  const name = sampler ?? usual.sampler;
-  const steps = name === usual.sampler ? usual.steps : DEFAULT_OPTIONS.steps;
-  const plan = planSampler(name, { ...DEFAULT_OPTIONS, steps, ...given }, readings, method.kind);
-  return { plan, deviation: readings.deviation, perMove: guidance === 1 ? 1 : 2 };
-};
-
-type Compiled = { readonly executable: Executable; readonly numbers: readonly string[]; readonly evaluations: number };
-
-const compile = async (
-  runtime: Runtime,
-  programs: Plan["programs"],
-  x: Tensor,
-  eps: Tensor,
-): Promise<Record<string, Compiled>> => {
-  const time = { dtype: "float32", shape: [x.dim(0), 1, 1, 1] } as const;
-  const compiled: Record<string, Compiled> = {};
-  for (const [name, { numbers, step, evaluations }] of Object.entries(programs)) {
-    const at = Object.fromEntries(numbers.map((number) => [number, input(number, time)]));
-    const { x: next, error } = step(x, at, eps);
-    const executable = await runtime.compile(lower(name, error ? { next, error } : { next }));
-    compiled[name] = { executable, numbers, evaluations };
-  }
-  return compiled;
-};
-
 /** A compiled generator: the sampler's programs, each of which takes all samples of a batch one move further. */
 export class Generator {
   private constructor(
@@ -102,7 +45,7 @@ export class Generator {
     const image = imageType(description, batch);
     const y = input("y", { dtype: "int64", shape: [batch] });
     const { plan, deviation, perMove } = planOf(description, y, options);
-    const compiled = await compile(runtime, plan.programs, input("x", image), input("eps", image));
+    const compiled = await compilePlan(runtime, plan.programs, input("x", image), input("eps", image));
     const types: Record<string, TensorType> = { x: image, eps: image, next: image, y: y.type };
     for (const { executable } of Object.values(compiled)) {
       const own = Object.entries(executable.program.inputs).filter(([name]) => !name.startsWith(parameterInput("")));

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ParameterisationName, PathName } from "../../paths/index.js";
 
 /** The small vocabulary that the schema is written in. Bounds are inclusive unless the name says otherwise. */
 export const count = (least = 1) => z.number().int().min(least);
@@ -18,3 +19,21 @@ export const withKind =
   (kind: string) =>
   (section: unknown): unknown =>
     typeof section === "object" && section !== null && !("kind" in section) ? { kind, ...section } : section;
+
+/** A logit-normal distribution of times; t = σ(z). */
+export const logitNormal = (mean: number, deviation: number, meaning: string) =>
+  z
+    .strictObject({
+      mean: z.number().default(mean).describe("mean of the normal draw z; t = σ(z)"),
+      deviation: above0().default(deviation).describe("standard deviation of z"),
+    })
+    .prefault({})
+    .describe(meaning);
+
+export const PATH_CHOICES = ["linear", "trig"] as const satisfies readonly PathName[];
+export const PARAMETERISATION_CHOICES = ["euler", "trig"] as const satisfies readonly ParameterisationName[];
+/** The official configuration files say Triangular where the official code reads Trig. */
+export const TRIG = { triangular: "trig", Triangular: "trig", Trig: "trig" } as const;
+
+/** A field of an objective that does not fit the others, and what is wrong with it. */
+export type Problem = { readonly field: string; readonly text: string };
