@@ -9,7 +9,11 @@ import { key } from "../dist/random/random.js";
 import { openRuntime, peakMemory, quantile } from "../dist/runtime/index.js";
 import { describeModel, openStep } from "../dist/train/open.js";
 
-const comparison = () => resolveComparison("compare-cifar10", ["model={ patch: 4, width: 192, depth: 6, heads: 4 }"]);
+const comparison = () =>
+  resolveComparison("compare-cifar10", [
+    "model={ patch: 4, width: 192, depth: 6, heads: 4 }",
+    "methods.meanflow-needed={ objective: { kind: meanflow, derivative: needed } }",
+  ]);
 const DATA = { shape: { channels: 3, height: 32, width: 32 }, classes: Array.from({ length: 10 }, (_, i) => `${i}`) };
 
 /** A step of a method on a batch of random images: `once(k)` runs it. */

@@ -1,9 +1,9 @@
 import { exhaustive } from "../errors.js";
-import { meanFlow } from "../objectives/index.js";
+import type { Tensor } from "../graph/tensor.js";
+import { type Loss, type MeanFlowOptions, meanFlow, meanFlowVelocity } from "../objectives/index.js";
 import { type LogitNormal, logitNormal, PATHS } from "../paths/index.js";
 import { sampleDraws, standardNormal, stepKeys } from "./draws.js";
-import { type Method, perSampleInput, sampleInputs } from "./method.js";
-import { firstCount } from "./soflow.js";
+import { firstCount, type Method, part, perSampleInput, sampleInputs } from "./method.js";
 
 /** MeanFlow as training sees it. arXiv:2505.13447. */
 export type MeanFlowSettings = {
@@ -11,6 +11,8 @@ export type MeanFlowSettings = {
   readonly epsilon: number;
   /** The share of a batch, its first samples, that takes r = t. */
   readonly velocityShare: number;
+  /** `whole`: the JVP runs on the whole batch, as in the official code; `needed`: where r < t, with the same result. */
+  readonly derivative: "whole" | "needed";
   /** `ordered`: two draws, the larger is t (ImageNet). `separate`: t and r from their own, r = min(t, r) (CIFAR-10). */
   readonly times: { readonly sampler: "ordered" | "separate"; readonly t: LogitNormal; readonly r: LogitNormal };
   readonly guidance: {
@@ -20,6 +22,12 @@ export type MeanFlowSettings = {
     readonly end: number;
     readonly labelDropout: number;
   };
+};
+
+/** The loss of n and m samples together, from that of each: means, so weighted by their numbers. */
+const joined = (a: Loss, n: number, b: Loss, m: number): Loss => {
+  const both = (x: Tensor, y: Tensor): Tensor => x.mul(n / (n + m)).add(y.mul(m / (n + m)));
+  return { loss: both(a.loss, b.loss), report: { sum_squares: both(a.report.sum_squares!, b.report.sum_squares!) } };
 };
 
 /** t and r of one sample from two normal draws. */
@@ -35,20 +43,26 @@ const drawTimes = ({ sampler, t, r }: MeanFlowSettings["times"], a: number, b: n
   }
 };
 
-/** MeanFlow. Program inputs beside the samples: t and r ≤ t. As in the official code the JVP runs on the whole batch. */
+/** MeanFlow. Program inputs beside the samples: t and r ≤ t. */
 export const meanflowMethod = (settings: MeanFlowSettings): Method => ({
   times: 2,
   labelDropout: settings.guidance.labelDropout,
   loss: ({ network }, shape) => {
     const { power, epsilon, guidance } = settings;
     const { omega, kappa, start, end } = guidance;
-    return meanFlow({
+    const options: MeanFlowOptions = {
       network,
       path: PATHS.linear,
       weight: { power, epsilon },
       ...(shape.classes > 0 && { guidance: { omega, kappa, interval: [start, end] } }),
       nullLabel: shape.classes,
-    })({ ...sampleInputs(shape), t: perSampleInput("t", shape.batch), r: perSampleInput("r", shape.batch) });
+    };
+    const { batch } = shape;
+    const all = { ...sampleInputs(shape), t: perSampleInput("t", batch), r: perSampleInput("r", batch) };
+    const equal = firstCount(settings.velocityShare, batch);
+    if (settings.derivative === "whole" || equal === 0) return meanFlow(options)(all);
+    const first = meanFlowVelocity(options)(part(all, 0, equal));
+    return equal === batch ? first : joined(first, equal, meanFlow(options)(part(all, equal, batch)), batch - equal);
   },
   draws: (raw, context) => {
     const { each } = stepKeys(context, raw.indices);

@@ -1,7 +1,7 @@
 import type { HostArray } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
 import type { Loss, OneTimeNetwork } from "../objectives/index.js";
-import { input } from "../ops/index.js";
+import { input, slice } from "../ops/index.js";
 import type { Network } from "../paths/index.js";
 
 /** Sizes of a batch: images [batch channels side side]; `classes` 0 means unconditional. */
@@ -71,6 +71,13 @@ export const sampleInputs = ({ batch, channels, side }: BatchShape) => {
     original: input("labels", label),
   };
 };
+
+/** Samples `start` up to `end` of a batch: of every tensor that a loss reads. */
+export const part = <T extends Readonly<Record<string, Tensor>>>(all: T, start: number, end: number): T =>
+  Object.fromEntries(Object.entries(all).map(([name, x]) => [name, slice(x, { axis: 0, start, end })])) as T;
+
+/** How many samples of a batch, its first ones, take the first of two losses. */
+export const firstCount = (share: number, batch: number): number => Math.floor(share * batch);
 
 /** A program input of one number for each of `count` samples. */
 export const perSampleInput = (name: string, count: number): Tensor =>

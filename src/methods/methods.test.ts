@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { float, referenceValues } from "../../tests/engine.js";
+import { gradients } from "../autodiff/index.js";
 import { UserError } from "../errors.js";
 import { sizeOf } from "../graph/dtype.js";
 import { lower } from "../onnx/index.js";
@@ -143,6 +145,23 @@ test("MeanFlow's first samples take r = t, the others r ≤ t, under both sample
       expect(Number(r![j])).toBeLessThanOrEqual(Number(t![j]));
     });
   }
+});
+
+test("MeanFlow with the derivative where it is needed has the same loss and gradient as on the whole batch", () => {
+  const theta = float("theta", 1);
+  const network: Network = (x, at, from) => x.mul(theta).mul(at).add(from.mul(x.square()));
+  const guidance = ", guidance: { omega: 1.5, kappa: 0.3 }";
+  const [whole, needed] = ["whole", "needed"].map((derivative) => {
+    const method = openMethod(settingsOf("meanflow", `, derivative: ${derivative}${guidance}`));
+    const { loss, report } = method.loss({ network, average: network, teacher: undefined }, shape);
+    const [slope] = gradients(loss, [theta]);
+    const feeds = Object.entries(method.draws(batchOf(first), CONTEXT)).map(([name, x]) => [
+      name,
+      Array.from(x, Number),
+    ]);
+    return referenceValues([loss, slope!, report.sum_squares!], { ...Object.fromEntries(feeds), theta: [0.7] });
+  });
+  for (const [i, [value]] of whole!.entries()) expect(needed![i]![0]! / value!).toBeCloseTo(1, 6);
 });
 
 test("pairs of noise levels are neighbours on a grid that grows through training", () => {

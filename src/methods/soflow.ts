@@ -1,5 +1,5 @@
 import { soflow } from "../objectives/index.js";
-import { input, slice } from "../ops/index.js";
+import { input } from "../ops/index.js";
 import {
   type LogitNormal,
   logitNormal,
@@ -11,7 +11,7 @@ import {
   type PathName,
 } from "../paths/index.js";
 import { sampleDraws, standardNormal, stepKeys } from "./draws.js";
-import { type Method, perSampleInput, sampleInputs } from "./method.js";
+import { firstCount, type Method, part, perSampleInput, sampleInputs } from "./method.js";
 
 /** SoFlow as training sees it: what the objective needs beside the network. */
 export type SoFlowSettings = {
@@ -31,9 +31,6 @@ export type SoFlowSettings = {
   };
 };
 
-/** How many samples of a batch take the first of two losses. */
-export const firstCount = (share: number, batch: number): number => Math.floor(share * batch);
-
 /** SoFlow. Program inputs beside the samples: t, time1, time2 and the scalar ratio r(k, K). */
 export const soflowMethod = (settings: SoFlowSettings): Method => ({
   times: 2,
@@ -42,12 +39,6 @@ export const soflowMethod = (settings: SoFlowSettings): Method => ({
     const { batch, classes } = shape;
     const n = firstCount(settings.velocityShare, batch);
     const all = sampleInputs(shape);
-    const part = (start: number, end: number) => ({
-      x_0: slice(all.x_0, { axis: 0, start, end }),
-      eps: slice(all.eps, { axis: 0, start, end }),
-      labels: slice(all.labels, { axis: 0, start, end }),
-      original: slice(all.original, { axis: 0, start, end }),
-    });
     const { power, epsilon, guidance } = settings;
     return soflow({
       network,
@@ -57,10 +48,10 @@ export const soflowMethod = (settings: SoFlowSettings): Method => ({
       ...(classes > 0 && { guidance }),
       nullLabel: classes,
     })({
-      ...(n > 0 && { velocity: { ...part(0, n), t: perSampleInput("t", n) } }),
+      ...(n > 0 && { velocity: { ...part(all, 0, n), t: perSampleInput("t", n) } }),
       ...(n < batch && {
         consistency: {
-          ...part(n, batch),
+          ...part(all, n, batch),
           time1: perSampleInput("time1", batch - n),
           time2: perSampleInput("time2", batch - n),
           ratio: input("ratio", { dtype: "float32", shape: [] }),

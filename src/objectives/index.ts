@@ -11,7 +11,13 @@ export { alphaBars, ddpm } from "./diffusion.js";
 export { denoiser, edm } from "./edm.js";
 export { flowMatching, type OneTimeNetwork } from "./flow-matching.js";
 export type { Guidance } from "./guidance.js";
-export { type MeanFlowDraws, type MeanFlowGuidance, type MeanFlowOptions, meanFlow } from "./meanflow.js";
+export {
+  type MeanFlowDraws,
+  type MeanFlowGuidance,
+  type MeanFlowOptions,
+  meanFlow,
+  meanFlowVelocity,
+} from "./meanflow.js";
 export type { Loss } from "./objective.js";
 export {
   type ConsistencyDraws,

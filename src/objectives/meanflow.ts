@@ -47,7 +47,7 @@ const inside = (t: Tensor, [start, end]: readonly [number, number]): Tensor =>
 /** v_g = v_∅ + ω (v − v_∅) for κ = 0, else ω v + (1 − ω − κ) v_∅ + κ v_y, with v_• = sg u(z, t, t, •). */
 const guidedVelocity = (
   options: MeanFlowOptions,
-  { labels, original, t }: MeanFlowDraws,
+  { labels, original, t }: Omit<MeanFlowDraws, "r">,
   z_t: Tensor,
   v: Tensor,
 ): Tensor => {
@@ -63,15 +63,21 @@ const guidedVelocity = (
   return where(reshape(equal(labels, none), { shape: t.shape }), v, guided);
 };
 
+/** E[ℓ / sg(ℓ + ε)^p] of ℓ = Σ (u − u_target)². The sum runs over pixels, as in the official code. */
+const weighted = (weight: Adaptive, u: Tensor, target: Tensor) => {
+  const error = sumSquares(u.sub(target));
+  const loss = adaptiveWeight(error, weight).mul(error).mean();
+  return { loss, report: { sum_squares: error.mean() }, u, target, error };
+};
+type MeanFlowLoss = Loss & Readonly<Record<"u" | "target" | "error", Tensor>>;
+
 /**
  * MeanFlow. arXiv:2505.13447.   u_target = sg[v_g − (t − r) d/dt u(z_t, r, t)],  the derivative along dz = v_g dt, dr = 0;
- * ℓ = Σ (u − u_target)²,  L = E[ℓ / sg(ℓ + ε)^p]. The sum runs over pixels, as in the official code.
+ * L = E[ℓ / sg(ℓ + ε)^p],  ℓ = Σ (u − u_target)².
  */
 export const meanFlow =
   (options: MeanFlowOptions) =>
-  (
-    draws: MeanFlowDraws,
-  ): Loss & { readonly u: Tensor; readonly du_dt: Tensor; readonly target: Tensor; readonly error: Tensor } => {
+  (draws: MeanFlowDraws): MeanFlowLoss & { readonly du_dt: Tensor } => {
     const { network, path, weight } = options;
     const { t, r, labels } = draws;
     const { x_t: z_t, v_t } = along(path, t, draws);
@@ -79,7 +85,15 @@ export const meanFlow =
     const [u, du_dt] = jvp((z, at) => network(z, at, r, labels), [z_t, t], [v_g, onesLike(t)]);
     const interval = minimum(maximum(sub(t, r), 0), 1);
     const target = stopGradient(v_g.sub(mul(interval, du_dt)));
-    const error = sumSquares(u.sub(target));
-    const loss = adaptiveWeight(error, weight).mul(error).mean();
-    return { loss, report: { sum_squares: error.mean() }, u, du_dt, target, error };
+    return { ...weighted(weight, u, target), du_dt };
+  };
+
+/** The same for samples with r = t: their target is v_g, whatever the derivative, so none is taken. */
+export const meanFlowVelocity =
+  (options: MeanFlowOptions) =>
+  (draws: Omit<MeanFlowDraws, "r">): MeanFlowLoss => {
+    const { t, labels } = draws;
+    const { x_t: z_t, v_t } = along(options.path, t, draws);
+    const v_g = guidedVelocity(options, draws, z_t, v_t);
+    return weighted(options.weight, options.network(z_t, t, t, labels), stopGradient(v_g));
   };

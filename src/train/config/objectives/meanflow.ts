@@ -4,6 +4,12 @@ import { above0, atLeast0, logitNormal, type Problem, share } from "../fields.js
 export const meanflow = z.strictObject({
   kind: z.literal("meanflow").describe("average velocities with an exact JVP, arXiv:2505.13447"),
   velocityShare: share().default(0.75).describe("share of a batch that takes r = t"),
+  derivative: z
+    .enum(["whole", "needed"])
+    .default("whole")
+    .describe(
+      "samples that the JVP runs on: the whole batch, as in the official code, or those with r < t; same result",
+    ),
   power: atLeast0().default(1).describe("p of the adaptive weight 1 / (error + ε)^p; 0 is the plain squared error"),
   epsilon: above0().default(0.01).describe("ε of the adaptive weight"),
   times: z
