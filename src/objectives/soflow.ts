@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor.js";
 import { abs, equal, full, maximum, minimum, reshape, sign, stopGradient } from "../ops/index.js";
 import { along, type Coefficients, type Network, type Path, partialS, solution, velocity } from "../paths/index.js";
 import { type Adaptive, adaptiveWeight, perSample } from "./adaptive.js";
-import { type Call, evaluate } from "./batching.js";
+import { type Call, type Staged, together } from "./batching.js";
 import { type Guidance, guidedVelocity } from "./guidance.js";
 import type { Loss } from "./objective.js";
 
@@ -42,22 +42,39 @@ export const middleTimes = (time1: Tensor, time2: Tensor, ratio: Tensor) => {
 };
 
 /**
- * v*, the velocity that both losses take for the truth at x_t; no gradient flows through it. `F_y` is F(x_t, t, t, y)
- * where the caller has it already: for samples that keep their label, the others do not read it.
+ * v*, the velocity that both losses take for the truth at x_t; no gradient flows through it. `v_y` is v̂(x_t, t, y) with
+ * the label that a sample has, read only when m ≠ 1.
  */
 const targetVelocity = (
-  { network, coefficients, guidance, nullLabel }: SoFlowOptions,
-  { labels, original }: Samples,
-  { x_t, v_t, t, F_y }: { x_t: Tensor; v_t: Tensor; t: Tensor; F_y?: Tensor },
+  { guidance, nullLabel }: SoFlowOptions,
+  { labels }: Samples,
+  { v_t, t, v_null, v_y }: { v_t: Tensor; t: Tensor; v_null?: Tensor; v_y?: Tensor },
 ): Tensor => {
-  if (!guidance || guidance.scale === 1) return v_t;
+  if (!guidance || !v_null) return v_t;
+  const dropped = reshape(equal(labels, full(nullLabel, labels.type)), { shape: t.shape });
+  return guidedVelocity(guidance, { t, v_t, v_null, ...(v_y && guidance.mix !== 1 && { v_y }), dropped });
+};
+
+/** Whether, and how, the target needs the network: nothing, v̂(x_t, t, ∅), or v̂(x_t, t, y) too. */
+const needs = ({ guidance }: SoFlowOptions) => {
+  const guided = guidance !== undefined && guidance.scale !== 1;
+  return { guided, own: guided && guidance.mix !== 1 };
+};
+
+const velocityStages = function* (options: SoFlowOptions, draws: VelocityDraws): Staged<Loss> {
+  const { path, coefficients, weight, nullLabel } = options;
+  const { t, labels } = draws;
+  const { x_t, v_t } = along(path, t, draws);
+  const v_hat = (F_t: Tensor): Tensor => velocity(coefficients, x_t, t, F_t);
   const none = full(nullLabel, labels.type);
-  const withLabel: Call[] = guidance.mix === 1 || F_y ? [] : [[x_t, t, t, original]];
-  const [F_null, own] = evaluate(network, [[x_t, t, t, none], ...withLabel]);
-  const frozen = (F_t: Tensor): Tensor => stopGradient(velocity(coefficients, x_t, t, F_t));
-  const F_own = guidance.mix === 1 ? undefined : (F_y ?? own);
-  const dropped = reshape(equal(labels, none), { shape: t.shape });
-  return guidedVelocity(guidance, { t, v_t, v_null: frozen(F_null!), ...(F_own && { v_y: frozen(F_own) }), dropped });
+  const [F_null] = needs(options).guided ? (yield { frozen: [[x_t, t, t, none]] }).frozen : [];
+  const F_t = (yield { trained: [[x_t, t, t, labels]] }).trained[0]!;
+  const v_y = stopGradient(v_hat(F_t)); // right where the label was kept; where it was dropped, nothing reads it
+  const v_star = targetVelocity(options, draws, { v_t, t, v_y, ...(F_null && { v_null: v_hat(F_null) }) });
+  const delta = v_hat(F_t).sub(stopGradient(v_star));
+  const mse = perSample(delta.square());
+  const w = adaptiveWeight(mse, weight).div(abs(partialS(coefficients.b, t, t)));
+  return { loss: w.mul(mse).mean(), report: { mse: mse.mean(), weight: w.mean() } };
 };
 
 /**
@@ -66,17 +83,33 @@ const targetVelocity = (
  */
 export const velocityLoss =
   (options: SoFlowOptions) =>
-  (draws: VelocityDraws): Loss => {
-    const { network, path, coefficients, weight } = options;
-    const { t, labels } = draws;
-    const { x_t, v_t } = along(path, t, draws);
-    const F_t = network(x_t, t, t, labels);
-    const v_star = targetVelocity(options, draws, { x_t, v_t, t, F_y: F_t });
-    const delta = velocity(coefficients, x_t, t, F_t).sub(stopGradient(v_star));
-    const mse = perSample(delta.square());
-    const w = adaptiveWeight(mse, weight).div(abs(partialS(coefficients.b, t, t)));
-    return { loss: w.mul(mse).mean(), report: { mse: mse.mean(), weight: w.mean() } };
-  };
+  (draws: VelocityDraws): Loss =>
+    together(options.network, [velocityStages(options, draws)])[0]!;
+
+const consistencyStages = function* (options: SoFlowOptions, draws: ConsistencyDraws): Staged<Loss> {
+  const { path, coefficients, weight, nullLabel } = options;
+  const { labels, original } = draws;
+  const { t, s, l } = middleTimes(draws.time1, draws.time2, draws.ratio);
+  const { x_t, v_t } = along(path, t, draws);
+  const { guided, own } = needs(options);
+  const none = full(nullLabel, labels.type);
+  const ask: Call[] = [
+    ...(guided ? [[x_t, t, t, none] as const] : []),
+    ...(own ? [[x_t, t, t, original] as const] : []),
+  ];
+  const [v_null, v_y] = guided ? (yield { frozen: ask }).frozen.map((F) => velocity(coefficients, x_t, t, F)) : [];
+  const v_star = targetVelocity(options, draws, { v_t, t, ...(v_null && { v_null }), ...(v_y && { v_y }) });
+  const x_l = x_t.add(v_star.mul(l.sub(t)));
+  const { trained, frozen } = yield { trained: [[x_t, t, s, labels]], frozen: [[x_l, l, s, labels]] };
+  const [F_t, F_l] = [trained[0]!, frozen[0]!];
+  const f_t = solution(coefficients, x_t, t, s, F_t);
+  const f_l = solution(coefficients, x_l, l, s, F_l);
+  const Delta = stopGradient(f_t.sub(f_l).div(t.sub(l)));
+  const mse = perSample(Delta.square());
+  const w = adaptiveWeight(mse, weight);
+  const inner = perSample(F_t.mul(Delta).mul(w));
+  return { loss: sign(coefficients.b(t, s)).mul(inner).mean(), report: { mse: mse.mean(), weight: w.mean() } };
+};
 
 /**
  * The solution-consistency loss.   L_c = E[sgn b(t, s) · mean(F(x_t, t, s) · Δ · w)],
@@ -85,36 +118,30 @@ export const velocityLoss =
  */
 export const consistencyLoss =
   (options: SoFlowOptions) =>
-  (draws: ConsistencyDraws): Loss => {
-    const { network, path, coefficients, weight } = options;
-    const { labels } = draws;
-    const { t, s, l } = middleTimes(draws.time1, draws.time2, draws.ratio);
-    const { x_t, v_t } = along(path, t, draws);
-    const x_l = x_t.add(targetVelocity(options, draws, { x_t, v_t, t }).mul(l.sub(t)));
-    const F_t = network(x_t, t, s, labels);
-    const f_t = solution(coefficients, x_t, t, s, F_t);
-    const f_l = solution(coefficients, x_l, l, s, network(x_l, l, s, labels));
-    const Delta = stopGradient(f_t.sub(f_l).div(t.sub(l)));
-    const mse = perSample(Delta.square());
-    const w = adaptiveWeight(mse, weight);
-    const inner = perSample(F_t.mul(Delta).mul(w));
-    return { loss: sign(coefficients.b(t, s)).mul(inner).mean(), report: { mse: mse.mean(), weight: w.mean() } };
-  };
+  (draws: ConsistencyDraws): Loss =>
+    together(options.network, [consistencyStages(options, draws)])[0]!;
 
-/** L = (n_v / B) L_v + (n_c / B) L_c: the first n_v samples of a batch take the velocity loss, the others consistency. */
+/**
+ * L = (n_v / B) L_v + (n_c / B) L_c: the first n_v samples of a batch take the velocity loss, the others consistency.
+ * Both losses' evaluations go through the network together.
+ */
 export const soflow =
   (options: SoFlowOptions) =>
   ({ velocity, consistency }: { velocity?: VelocityDraws; consistency?: ConsistencyDraws }): Loss => {
     const parts = [
-      ...(velocity ? [{ name: "velocity", n: velocity.x_0.dim(0), ...velocityLoss(options)(velocity) }] : []),
+      ...(velocity ? [{ name: "velocity", n: velocity.x_0.dim(0), stages: velocityStages(options, velocity) }] : []),
       ...(consistency
-        ? [{ name: "consistency", n: consistency.x_0.dim(0), ...consistencyLoss(options)(consistency) }]
+        ? [{ name: "consistency", n: consistency.x_0.dim(0), stages: consistencyStages(options, consistency) }]
         : []),
     ];
+    const losses = together(
+      options.network,
+      parts.map(({ stages }) => stages),
+    );
     const batch = parts.reduce((sum, { n }) => sum + n, 0);
-    const loss = parts.map((part) => part.loss.mul(part.n / batch)).reduce((a, b) => a.add(b));
-    const named = parts.flatMap(({ name, report }) =>
-      Object.entries(report).map(([key, x]) => [`${name}_${key}`, x] as const),
+    const loss = losses.map((part, i) => part.loss.mul(parts[i]!.n / batch)).reduce((a, b) => a.add(b));
+    const named = losses.flatMap(({ report }, i) =>
+      Object.entries(report).map(([key, x]) => [`${parts[i]!.name}_${key}`, x] as const),
     );
     return { loss, report: Object.fromEntries(named) };
   };
