@@ -116,9 +116,14 @@ const lowerNode = (
 
 /**
  * Lowers named outputs to an ONNX model. Inputs are whatever `input` tensors the outputs depend on (weights are among
- * them, so the model stays small however large the network is).
+ * them, so the model stays small however large the network is), without those whose values are `given` for good: ONNX
+ * Runtime lays such weights out for its products once, when the program is compiled.
  */
-export const lower = (name: string, outputs: Readonly<Record<string, Tensor>>): Program => {
+export const lower = (
+  name: string,
+  outputs: Readonly<Record<string, Tensor>>,
+  given: Readonly<Record<string, HostArray>> = {},
+): Program => {
   const wanted = simplify(Object.values(outputs));
   const nodes = ancestors(wanted);
   const uses = countUses(nodes, wanted);
@@ -127,7 +132,7 @@ export const lower = (name: string, outputs: Readonly<Record<string, Tensor>>): 
   const builder = new Builder();
   const names = new Map<Tensor, string>();
   for (const node of schedule(nodes, wanted)) if (!absorbed.has(node)) lowerNode(builder, node, names, fused);
-  return finish(name, outputs, wanted, builder, names);
+  return finish(name, outputs, wanted, builder, names, given);
 };
 
 /** Gives results their public names. A result that is an input, a constant or a second name for one is copied. */
@@ -137,6 +142,7 @@ const finish = (
   wanted: readonly Tensor[],
   builder: Builder,
   names: ReadonlyMap<Tensor, string>,
+  given: Readonly<Record<string, HostArray>>,
 ): Program => {
   builder.prefix = "";
   const renamed = new Map<string, string>();
@@ -159,13 +165,19 @@ const finish = (
     inputs: node.inputs.map(rename),
     outputs: node.outputs.map(rename),
   }));
-  const inputs = inputsOf(wanted);
+  const all = Object.entries(inputsOf(wanted));
+  const inputs = Object.fromEntries(all.filter(([input]) => !(input in given)));
+  const fixed = Object.fromEntries(
+    all.flatMap(([input, type]) => (input in given ? [[input, { type, data: given[input]! }] as const] : [])),
+  );
+  const fixedTypes = Object.fromEntries(Object.entries(fixed).map(([key, { type }]) => [key, type]));
   const clash = Object.keys(outputs).find((output) => output in inputs);
   if (clash !== undefined) throw new Error(`program ${name}: ${clash} names both an input and an output`);
   const types = Object.fromEntries(Object.keys(outputs).map((output, i) => [output, wanted[i]!.type]));
   return {
     name,
-    bytes: encodeModel({ name, nodes, constants: builder.constants, inputs, outputs: types }),
+    bytes: encodeModel({ name, nodes, constants: builder.constants, fixed: fixedTypes, inputs, outputs: types }),
+    ...(Object.keys(fixed).length > 0 && { fixed }),
     inputs,
     outputs: types,
   };

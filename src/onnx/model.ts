@@ -1,4 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { HostArray, TensorType } from "../graph/dtype.js";
 import type { OnnxAttribute, OnnxNodeOptions } from "../graph/op.js";
 import { onnxType } from "../ops/cast.js";
@@ -10,6 +10,8 @@ import {
   ModelProtoSchema,
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProto_DataLocation,
   TensorProtoSchema,
   TensorShapeProto_DimensionSchema,
   TensorShapeProtoSchema,
@@ -33,6 +35,8 @@ export type OnnxModel = {
   readonly name: string;
   readonly nodes: readonly OnnxNode[];
   readonly constants: readonly OnnxConstant[];
+  /** Initializers whose values are given beside the model. */
+  readonly fixed?: Readonly<Record<string, TensorType>>;
   readonly inputs: Readonly<Record<string, TensorType>>;
   readonly outputs: Readonly<Record<string, TensorType>>;
 };
@@ -60,10 +64,19 @@ const valueInfo = (name: string, { dtype, shape }: TensorType): ValueInfoProto =
   });
 };
 
+const tensorOf = (name: string, { dtype, shape }: TensorType) => ({
+  name,
+  dataType: onnxType[dtype],
+  dims: shape.map(BigInt),
+});
+
+/** ONNX requires a place for values that are elsewhere; here it says that they are given in memory. */
+const ELSEWHERE = create(StringStringEntryProtoSchema, { key: "location", value: "memory" });
+
 const rawBytes = (data: HostArray): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 /** Serialises a model: IR version 10, opset 21, and opset 1 of ONNX Runtime's own `com.microsoft` domain. */
-export const encodeModel = ({ name, nodes, constants, inputs, outputs }: OnnxModel): Uint8Array => {
+export const encodeModel = ({ name, nodes, constants, fixed = {}, inputs, outputs }: OnnxModel): Uint8Array => {
   const graph = create(GraphProtoSchema, {
     name,
     node: nodes.map(({ name, type, inputs, outputs, domain = "", attributes = {} }) =>
@@ -76,14 +89,18 @@ export const encodeModel = ({ name, nodes, constants, inputs, outputs }: OnnxMod
         attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
       }),
     ),
-    initializer: constants.map(({ name, type, data }) =>
-      create(TensorProtoSchema, {
-        name,
-        dataType: onnxType[type.dtype],
-        dims: type.shape.map(BigInt),
-        rawData: rawBytes(data),
-      }),
-    ),
+    initializer: [
+      ...constants.map(({ name, type, data }) =>
+        create(TensorProtoSchema, { ...tensorOf(name, type), rawData: rawBytes(data) }),
+      ),
+      ...Object.entries(fixed).map(([name, type]) =>
+        create(TensorProtoSchema, {
+          ...tensorOf(name, type),
+          dataLocation: TensorProto_DataLocation.EXTERNAL,
+          externalData: [ELSEWHERE],
+        }),
+      ),
+    ],
     input: Object.entries(inputs).map(([key, type]) => valueInfo(key, type)),
     output: Object.entries(outputs).map(([key, type]) => valueInfo(key, type)),
   });
@@ -95,4 +112,17 @@ export const encodeModel = ({ name, nodes, constants, inputs, outputs }: OnnxMod
     ModelProtoSchema,
     create(ModelProtoSchema, { irVersion: IR_VERSION, producerName: "soflow", opsetImport, graph }),
   );
+};
+
+/** The same model with the values of its fixed initializers inside it. */
+export const withFixed = (bytes: Uint8Array, fixed: Readonly<Record<string, { data: HostArray }>>): Uint8Array => {
+  const model = fromBinary(ModelProtoSchema, bytes);
+  for (const tensor of model.graph?.initializer ?? []) {
+    const value = fixed[tensor.name];
+    if (!value) continue;
+    tensor.dataLocation = TensorProto_DataLocation.DEFAULT;
+    tensor.externalData = [];
+    tensor.rawData = rawBytes(value.data);
+  }
+  return toBinary(ModelProtoSchema, model);
 };

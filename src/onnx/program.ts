@@ -1,9 +1,14 @@
-import type { TensorType } from "../graph/dtype.js";
+import type { HostArray, TensorType } from "../graph/dtype.js";
+
+/** A tensor that belongs to a program without being in its bytes. */
+export type Fixed = { readonly type: TensorType; readonly data: HostArray };
 
 /** A serialised ONNX model and the static types of its inputs and outputs, by name. */
 export type Program = {
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** Initializers that the bytes name and do not hold: weights that never change. Whoever runs the program keeps them. */
+  readonly fixed?: Readonly<Record<string, Fixed>>;
   readonly inputs: Readonly<Record<string, TensorType>>;
   readonly outputs: Readonly<Record<string, TensorType>>;
 };

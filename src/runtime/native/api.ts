@@ -52,6 +52,7 @@ const FUNCTIONS = {
   SetGlobalDenormalAsZero: [155, "void *", ["void *"]],
   CreateArenaCfg: [156, "void *", ["size_t", "int", "int", "int", out]],
   ReleaseArenaCfg: [157, "void", ["void *"]],
+  AddExternalInitializers: [210, "void *", ["void *", "const char **", "void **", "size_t"]],
   UnregisterAllocator: [177, "void *", ["void *", "void *"]],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
 

@@ -48,10 +48,16 @@ export class NativeRuntime implements Runtime {
 
   async compile(program: Program): Promise<Executable> {
     this.checkOpen();
-    const compiling = createSession(this.api, this.environment, program, this.profile);
+    const fixed = new Map(
+      Object.entries(program.fixed ?? {}).map(([name, { type, data }]) => [name, this.borrowed(type, data)] as const),
+    );
+    const compiling = createSession(this.api, this.environment, program, fixed, this.profile);
     this.compiling.add(compiling);
     const session = await compiling.finally(() => this.compiling.delete(compiling));
-    const executable = new NativeExecutable(this.api, session, program, () => this.executables.delete(executable));
+    const executable = new NativeExecutable(this.api, session, program, () => {
+      for (const tensor of fixed.values()) tensor.dispose();
+      this.executables.delete(executable);
+    });
     this.executables.add(executable);
     return executable;
   }
@@ -62,6 +68,11 @@ export class NativeRuntime implements Runtime {
     await Promise.allSettled(this.compiling);
     await Promise.all([...this.executables].map((executable) => executable.close()));
     this.environment.release();
+  }
+
+  /** A tensor over the caller's own array. */
+  private borrowed(type: TensorType, data: HostArray): NativeTensor {
+    return new NativeTensor(this.api, this.environment.memory, type, data, "borrow");
   }
 
   private checkOpen(): void {

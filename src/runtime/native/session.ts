@@ -1,6 +1,7 @@
 import type { Program } from "../runtime.js";
 import type { OrtApi, Pointer } from "./api.js";
 import type { Environment } from "./environment.js";
+import type { NativeTensor } from "./tensor.js";
 
 const OPTIMISE_ALL = 99;
 
@@ -10,14 +11,20 @@ const SESSION_CONFIG: Readonly<Record<string, string>> = {
   "session.use_env_allocators": "1", // the environment's arena
 };
 
-/** Compiles a program on another thread. Throws ONNX Runtime's message under the program's name. */
+/**
+ * Compiles a program on another thread; `fixed` are its fixed tensors by name, which must outlive the session. Throws
+ * ONNX Runtime's message under the program's name.
+ */
 export const createSession = async (
   api: OrtApi,
   environment: Environment,
   { name, bytes }: Program,
+  fixed: ReadonlyMap<string, NativeTensor>,
   profile: string | undefined,
 ): Promise<Pointer> => {
   const options = sessionOptions(api, environment, profile);
+  const [names, values] = [[...fixed.keys()], [...fixed.values()].map(({ pointer }) => pointer)];
+  if (names.length > 0) api.call("AddExternalInitializers", options, names, values, names.length);
   const session: [Pointer | null] = [null];
   try {
     await api.callAsync("CreateSessionFromArray", environment.pointer, bytes, bytes.byteLength, options, session);

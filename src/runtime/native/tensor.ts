@@ -14,9 +14,11 @@ export class NativeTensor implements HostTensor {
     memory: Pointer,
     readonly type: TensorType,
     data?: HostArray,
+    ownership: "copy" | "borrow" = "copy",
   ) {
     if (data) checkArray(type, data);
-    this.array = (data?.slice() as HostArray | undefined) ?? hostArray(type.dtype, type.shape);
+    this.array =
+      (ownership === "borrow" ? data : (data?.slice() as HostArray | undefined)) ?? hostArray(type.dtype, type.shape);
     const dims = BigInt64Array.from(type.shape, BigInt);
     // Asking for the buffer also moves a small array out of the JavaScript heap, where collections would move it.
     const [bytes, rank] = [this.array.buffer.byteLength, type.shape.length];

@@ -2,6 +2,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node";
 import { messageOf } from "../../errors.js";
 import type { HostArray, TensorType } from "../../graph/dtype.js";
+import { withFixed } from "../../onnx/model.js";
+import type { Program } from "../../onnx/program.js";
 import { oneLine } from "../check.js";
 import type { Call, Id, Ids, Ready, Reply, Request, Setup } from "./protocol.js";
 
@@ -32,6 +34,9 @@ const store = (id: Id, { dtype, shape }: TensorType, data: HostArray): void => {
 const named = (ids: Ids): Record<string, Tensor> =>
   Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, tensors.get(id)!.tensor]));
 
+/** The model with everything inside: onnxruntime-node takes no values beside it. */
+const bytesOf = ({ bytes, fixed }: Program): Uint8Array => (fixed ? withFixed(bytes, fixed) : bytes);
+
 const serve = async (request: Request): Promise<HostArray | undefined> => {
   switch (request.kind) {
     case "tensor":
@@ -46,7 +51,7 @@ const serve = async (request: Request): Promise<HostArray | undefined> => {
       tensors.delete(request.tensor);
       return;
     case "compile":
-      sessions.set(request.executable, await InferenceSession.create(request.program.bytes, OPTIONS));
+      sessions.set(request.executable, await InferenceSession.create(bytesOf(request.program), OPTIONS));
       return;
     case "run":
       await sessions.get(request.executable)!.run(named(request.inputs), named(request.outputs));
