@@ -7,7 +7,7 @@ import type { Runtime } from "../runtime/index.js";
 import { checkpointPaths, listCheckpoints } from "../train/checkpoint.js";
 import type { Config } from "../train/config/index.js";
 import { writeFileAtomically } from "../train/files.js";
-import { collect, Generator, uploadWeights } from "../train/generate.js";
+import { collect, Generator, readWeights } from "../train/generate.js";
 import { sheetOf } from "../train/picture.js";
 import { runPaths } from "../train/runFolder.js";
 import { openSource } from "../train/source.js";
@@ -55,17 +55,16 @@ const measureOne = async (source: string, choice: SamplerChoice, count: number, 
   const { description, file, prefix } = await openSource(source, "ema", "compare");
   const points = description.network.imageSize === 1;
   const batch = Math.min(count, points ? BATCH_POINTS : BATCH);
-  const generator = await Generator.create(runtime, description, { batch, ...choice });
-  const weights = await uploadWeights(runtime, description, (name) => file.read(prefix + name));
+  const weights = await readWeights(description, (name) => file.read(prefix + name));
+  await file.close();
+  const generator = await Generator.create(runtime, description, { batch, ...choice }, weights);
   try {
     const labels = description.classes.map((_, i) => i);
-    const drawn = await collect(generator.generate(weights, { count, labels, seed: SEED }));
+    const drawn = await collect(generator.generate({ count, labels, seed: SEED }));
     const metrics = await yardstick.measure(drawn.images, drawn.labels);
     return { ...drawn, metrics, network: description.network };
   } finally {
-    await file.close();
     generator.release();
-    for (const tensor of Object.values(weights)) tensor.dispose();
   }
 };
 

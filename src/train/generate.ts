@@ -5,9 +5,9 @@ import { key } from "../random/random.js";
 import type { DeviceTensor, Runtime } from "../runtime/index.js";
 import type { Move, Plan } from "../samplers/index.js";
 import { type ModelDescription, openNetwork } from "./model.js";
-import { type Compiled, compilePlan, type DrawOptions, imageType, planOf } from "./plan.js";
+import { type Compiled, compilePlan, type DrawOptions, type Fixed, imageType, planOf } from "./plan.js";
 
-export type { DrawOptions } from "./plan.js";
+export type { DrawOptions, Fixed } from "./plan.js";
 
 export type GenerateOptions = {
   /** Number of images. */
@@ -15,6 +15,8 @@ export type GenerateOptions = {
   /** Sample i has label labels[i mod length]; empty for an unconditional model. */
   readonly labels: readonly number[];
   readonly seed: number;
+  /** Weights by parameter input, where they were not fixed when the generator was made. */
+  readonly weights?: Readonly<Record<string, DeviceTensor>>;
 };
 
 /** Images [n C H W] in about [−1, 1], their labels, and network evaluations for each. */
@@ -40,26 +42,38 @@ export class Generator {
     private readonly tensors: Readonly<Record<string, DeviceTensor>>,
   ) {}
 
-  static async create(runtime: Runtime, description: ModelDescription, options: DrawOptions): Promise<Generator> {
+  /** `fixed`: weights that become part of the programs, which then run a little faster and take longer to compile. */
+  static async create(
+    runtime: Runtime,
+    description: ModelDescription,
+    options: DrawOptions,
+    fixed: Fixed = {},
+  ): Promise<Generator> {
     const { batch } = options;
     const image = imageType(description, batch);
     const y = input("y", { dtype: "int64", shape: [batch] });
     const { plan, deviation, perMove } = planOf(description, y, options);
-    const compiled = await compilePlan(runtime, plan.programs, input("x", image), input("eps", image));
+    const compiled = await compilePlan(runtime, plan.programs, {
+      x: input("x", image),
+      eps: input("eps", image),
+      fixed,
+    });
     const types: Record<string, TensorType> = { x: image, eps: image, next: image, y: y.type };
-    for (const { executable } of Object.values(compiled)) {
-      const own = Object.entries(executable.program.inputs).filter(([name]) => !name.startsWith(parameterInput("")));
-      Object.assign(types, Object.fromEntries(own), executable.program.outputs);
+    for (const { executable, conditions, numbers } of Object.values(compiled)) {
+      const elsewhere = (name: string): boolean =>
+        name.startsWith(parameterInput("")) || (conditions !== undefined && name in conditions.tensors);
+      const own = Object.entries(executable.program.inputs).filter(([name]) => !elsewhere(name));
+      const time: TensorType = { dtype: "float32", shape: [batch, 1, 1, 1] };
+      Object.assign(types, Object.fromEntries([...own, ...numbers.map((number) => [number, time])]));
+      Object.assign(types, executable.program.outputs);
     }
     const tensors = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, runtime.tensor(type)]));
     return new Generator(description, batch, plan, deviation, perMove, compiled, tensors);
   }
 
-  /** Draws `count` images in batches; `weights` are tensors by parameter input. Yields each batch as it is ready. */
-  async *generate(
-    weights: Readonly<Record<string, DeviceTensor>>,
-    { count, labels: choice, seed }: GenerateOptions,
-  ): AsyncGenerator<Generated> {
+  /** Draws `count` images in batches. Yields each batch as it is ready. */
+  async *generate({ count, labels: choice, seed, weights = {} }: GenerateOptions): AsyncGenerator<Generated> {
+    for (const { conditions } of Object.values(this.compiled)) if (Object.keys(weights).length > 0) conditions?.clear();
     for (let start = 0; start < count; start += this.batch) {
       const n = Math.min(this.batch, count - start);
       const labels = Array.from({ length: n }, (_, j) => choice[(start + j) % choice.length] ?? 0);
@@ -72,13 +86,14 @@ export class Generator {
     weights: Readonly<Record<string, DeviceTensor>>,
     seed: number,
     start: number,
-    labels: readonly number[],
+    given: readonly number[],
   ) {
     const { y, eps, error } = this.tensors;
     let [x, next] = [this.tensors.x!, this.tensors.next!];
-    const noise = (move: number, deviation: number) => this.noise(seed, start, labels.length, move, deviation);
+    const noise = (move: number, deviation: number) => this.noise(seed, start, given.length, move, deviation);
+    const labels = Array.from({ length: this.batch }, (_, j) => given[j] ?? 0);
     await x.write(noise(0, this.deviation));
-    await y!.write(BigInt64Array.from({ length: this.batch }, (_, j) => BigInt(labels[j] ?? 0)));
+    await y!.write(BigInt64Array.from(labels, BigInt));
     await eps!.write(hostArray("float32", eps!.type.shape));
     const moves = this.plan.moves(this.batch);
     let [evaluations, count] = [0, 1];
@@ -86,7 +101,7 @@ export class Generator {
     for (let turn = moves.next(); !turn.done; turn = moves.next(told)) {
       if (turn.value.fresh) await eps!.write(noise(count, 1));
       count++;
-      const { outputs, spent } = await this.move(turn.value, weights, x, next);
+      const { outputs, spent } = await this.move(turn.value, labels, { ...this.tensors, ...weights, x, next });
       evaluations += spent;
       [x, next] = [next, x];
       told = "error" in outputs ? ((await error!.read()) as Float32Array) : undefined;
@@ -95,20 +110,14 @@ export class Generator {
   }
 
   /** Runs one program of the plan, from x into `next`. */
-  private async move(
-    { program, at }: Move,
-    weights: Readonly<Record<string, DeviceTensor>>,
-    x: DeviceTensor,
-    next: DeviceTensor,
-  ) {
-    const { executable, numbers, evaluations } = this.compiled[program]!;
-    for (const name of numbers) await this.tensors[name]?.write(everySample(at[name]!, this.batch));
-    const known: Record<string, DeviceTensor> = { ...this.tensors, ...weights, x };
-    const used = Object.keys(executable.program.inputs).map((name) => [name, known[name]!] as const);
-    const outputs = Object.fromEntries(
-      Object.keys(executable.program.outputs).map((name) => [name, name === "next" ? next : this.tensors[name]!]),
-    );
-    await executable.run(Object.fromEntries(used), outputs);
+  private async move({ program, at }: Move, labels: readonly number[], tensors: Record<string, DeviceTensor>) {
+    const { executable, numbers, evaluations, conditions } = this.compiled[program]!;
+    const values = numbers.map((name) => everySample(at[name]!, this.batch));
+    for (const [i, name] of numbers.entries()) await tensors[name]?.write(values[i]!);
+    const keys = labels.map((label, j) => [label, ...values.map((value) => value[j])].join(" "));
+    await conditions?.prepare(keys, tensors);
+    const outputs = pick(tensors, Object.keys(executable.program.outputs));
+    await executable.run(pick({ ...tensors, ...conditions?.tensors }, Object.keys(executable.program.inputs)), outputs);
     return { outputs, spent: evaluations * this.perMove };
   }
 
@@ -121,12 +130,20 @@ export class Generator {
   }
 
   release(): void {
-    for (const { executable } of Object.values(this.compiled)) executable.release();
+    for (const { executable, conditions } of Object.values(this.compiled)) {
+      executable.release();
+      conditions?.release();
+    }
     for (const tensor of Object.values(this.tensors)) tensor.dispose();
   }
 }
 
-const everySample = (value: number | Float32Array, batch: number): HostArray =>
+const pick = (
+  tensors: Readonly<Record<string, DeviceTensor>>,
+  names: readonly string[],
+): Record<string, DeviceTensor> => Object.fromEntries(names.map((name) => [name, tensors[name]!]));
+
+const everySample = (value: number | Float32Array, batch: number): Float32Array<ArrayBuffer> =>
   typeof value === "number" ? new Float32Array(batch).fill(value) : Float32Array.from(value);
 
 /** All images of `generate` in one array. */
@@ -143,17 +160,12 @@ export const collect = async (batches: AsyncIterable<Generated>): Promise<Genera
   return { images, labels: parts.flatMap((part) => part.labels), evaluations };
 };
 
-/** Copies weights to the device, by parameter input. */
-export const uploadWeights = async (
-  runtime: Runtime,
+/** All weights of a model, by parameter input. */
+export const readWeights = async (
   description: ModelDescription,
   read: (name: string) => Promise<Float32Array<ArrayBuffer>>,
-): Promise<Record<string, DeviceTensor>> => {
-  const weights: Record<string, DeviceTensor> = {};
-  for (const { name, tensor } of openNetwork(description.network).parameters) {
-    const device = runtime.tensor(tensor.type);
-    await device.write(await read(name));
-    weights[parameterInput(name)] = device;
-  }
+): Promise<Fixed> => {
+  const weights: Record<string, HostArray> = {};
+  for (const { name } of openNetwork(description.network).parameters) weights[parameterInput(name)] = await read(name);
   return weights;
 };

@@ -151,7 +151,7 @@ export class Run {
     );
     const { sampleCount: count } = this.config.train;
     const labels = classes.map((_, i) => i);
-    const { images } = await collect(this.generator.generate(weights, { count, labels, seed: this.config.seed }));
+    const { images } = await collect(this.generator.generate({ count, labels, seed: this.config.seed, weights }));
     const picture = sheetOf(images, { count, ...network }, { scale: network.imageSize < 64 ? 2 : 1 });
     await writePng(runPaths(this.config.out).samples(this.done), picture);
     await this.metrics.draw();

@@ -1,10 +1,12 @@
-import type { TensorType } from "../graph/dtype.js";
+import type { HostArray, TensorType } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
 import { defaultSampler, readingsOf } from "../methods/index.js";
-import { lower } from "../onnx/index.js";
+import { parameterInput } from "../nn/index.js";
+import { type Arrival, cut, lower } from "../onnx/index.js";
 import { input } from "../ops/index.js";
 import type { Executable, Runtime } from "../runtime/index.js";
 import { DEFAULT_OPTIONS, type Plan, planSampler, type SamplerName, type SamplerOptions } from "../samplers/index.js";
+import { Conditions, hasRows } from "./conditions.js";
 import { type ModelDescription, openNetwork } from "./model.js";
 
 /** How to draw: by default as the model's method is usually drawn from, without guidance. */
@@ -43,22 +45,48 @@ export type Compiled = {
   readonly executable: Executable;
   readonly numbers: readonly string[];
   readonly evaluations: number;
+  /** What the program takes of labels and times, where that is computed apart. */
+  readonly conditions?: Conditions;
 };
+
+/** The images that are worked on arrive late; labels and times can be had before, weights before those. */
+const arrivalOf = (name: string): Arrival => {
+  if (name.startsWith(parameterInput(""))) return "fixed";
+  return name === "x" || name === "eps" ? "late" : "early";
+};
+
+const compileCut = async (
+  runtime: Runtime,
+  name: string,
+  outputs: Readonly<Record<string, Tensor>>,
+  { batch, fixed }: { batch: number; fixed: Fixed },
+): Promise<Pick<Compiled, "executable" | "conditions">> => {
+  const { early, late } = cut(outputs, arrivalOf);
+  const types = Object.fromEntries(Object.entries(early).map(([key, { type }]) => [key, type]));
+  if (Object.keys(early).length === 0 || !hasRows(types, batch))
+    return { executable: await runtime.compile(lower(name, outputs, fixed)) };
+  const before = await runtime.compile(lower(`${name}.early`, early, fixed));
+  const executable = await runtime.compile(lower(name, late, fixed));
+  return { executable, conditions: new Conditions(runtime, before, batch) };
+};
+
+/** Weights by parameter input that never change: they become part of the programs. */
+export type Fixed = Readonly<Record<string, HostArray>>;
 
 /** Compiles the programs of a plan; each maps x, fresh noise eps and its numbers to the next x. */
 export const compilePlan = async (
   runtime: Runtime,
   programs: Plan["programs"],
-  x: Tensor,
-  eps: Tensor,
+  { x, eps, fixed }: { x: Tensor; eps: Tensor; fixed: Fixed },
 ): Promise<Record<string, Compiled>> => {
-  const time = { dtype: "float32", shape: [x.dim(0), 1, 1, 1] } as const;
+  const batch = x.dim(0);
+  const time = { dtype: "float32", shape: [batch, 1, 1, 1] } as const;
   const compiled: Record<string, Compiled> = {};
   for (const [name, { numbers, step, evaluations }] of Object.entries(programs)) {
     const at = Object.fromEntries(numbers.map((number) => [number, input(number, time)]));
     const { x: next, error } = step(x, at, eps);
-    const executable = await runtime.compile(lower(name, error ? { next, error } : { next }));
-    compiled[name] = { executable, numbers, evaluations };
+    const outputs: Record<string, Tensor> = error ? { next, error } : { next };
+    compiled[name] = { ...(await compileCut(runtime, name, outputs, { batch, fixed })), numbers, evaluations };
   }
   return compiled;
 };

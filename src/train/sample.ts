@@ -6,7 +6,7 @@ import { encodeNpz } from "../formats/npz.js";
 import type { NetworkConfig } from "../models/network.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { writeFileAtomically } from "./files.js";
-import { collect, type DrawOptions, type Generated, Generator, uploadWeights } from "./generate.js";
+import { collect, type DrawOptions, type Generated, Generator, readWeights } from "./generate.js";
 import { checkWeights, type ModelDescription, openNetwork } from "./model.js";
 import { sheetOf, writePng } from "./picture.js";
 import { openSource, type WeightsChoice } from "./source.js";
@@ -62,9 +62,10 @@ export const drawSamples = async (
     check(description);
     const chosen = chooseLabels(labels, description);
     checkWeights(file, openNetwork(description.network).parameters, prefix);
-    const generator = await Generator.create(runtime, description, { ...options, batch: Math.min(batch, count) });
-    const weights = await uploadWeights(runtime, description, (name) => file.read(prefix + name));
-    const drawn = await collect(reporting(generator.generate(weights, { count, labels: chosen, seed }), options));
+    const weights = await readWeights(description, (name) => file.read(prefix + name));
+    const settings = { ...options, batch: Math.min(batch, count) };
+    const generator = await Generator.create(runtime, description, settings, weights);
+    const drawn = await collect(reporting(generator.generate({ count, labels: chosen, seed }), options));
     generator.release();
     return { ...drawn, description };
   } finally {

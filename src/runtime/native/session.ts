@@ -11,6 +11,12 @@ const SESSION_CONFIG: Readonly<Record<string, string>> = {
   "session.use_env_allocators": "1", // the environment's arena
 };
 
+/** Fixed weights beyond this are not laid out anew for products: that would hold them twice. */
+const PREPACK_LIMIT = 1 << 30;
+
+const bytesIn = (fixed: ReadonlyMap<string, NativeTensor>): number =>
+  [...fixed.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+
 /**
  * Compiles a program on another thread; `fixed` are its fixed tensors by name, which must outlive the session. Throws
  * ONNX Runtime's message under the program's name.
@@ -25,6 +31,7 @@ export const createSession = async (
   const options = sessionOptions(api, environment, profile);
   const [names, values] = [[...fixed.keys()], [...fixed.values()].map(({ pointer }) => pointer)];
   if (names.length > 0) api.call("AddExternalInitializers", options, names, values, names.length);
+  if (bytesIn(fixed) > PREPACK_LIMIT) api.call("AddSessionConfigEntry", options, "session.disable_prepacking", "1");
   const session: [Pointer | null] = [null];
   try {
     await api.callAsync("CreateSessionFromArray", environment.pointer, bytes, bytes.byteLength, options, session);
