@@ -6,6 +6,7 @@ import type { Tensor } from "../graph/tensor.js";
 import { DIT_SIZES, dit } from "../models/dit.js";
 import { Scope } from "../nn/index.js";
 import { constant, gelu, input, matmul, mul } from "../ops/index.js";
+import { evaluate, openRuntime, type RuntimeKind } from "../runtime/index.js";
 import { lower } from "./index.js";
 import { type GraphProto, ModelProtoSchema } from "./onnx_pb.js";
 
@@ -112,4 +113,18 @@ test("weights stay outside: DiT-B/4 with its 131 million parameters is a program
   expect(program.bytes.byteLength).toBeLessThan(1e6);
   const largest = Math.max(...decode({ velocity: y }).initializer.map(({ rawData }) => rawData.byteLength));
   expect(largest).toBe(4 * 64 * 768); // the position codes
+});
+
+test.each<RuntimeKind>(["native", "portable"])("weights given for good are no inputs (%s)", async (kind) => {
+  const runtime = await openRuntime({ kind, threads: 1 });
+  const given = { w: Float32Array.from(gaussian("w", [2, 3])), unused: Float32Array.of(1) };
+  const program = lower("test", { y: product() }, { given });
+  expect(Object.keys(program.inputs)).toEqual(["x"]);
+  expect(Object.keys(program.fixed!)).toEqual(["w"]);
+  const wanted = referenceOf(product(), { x: gaussian("x", [4, 3]), w: gaussian("w", [2, 3]) });
+  const { y } = await evaluate(runtime, program, { x: Float32Array.from(gaussian("x", [4, 3])) });
+  y!.forEach((value: number | bigint, i: number) => {
+    expect(Number(value)).toBeCloseTo(wanted[i]!, 5);
+  });
+  await runtime.close();
 });

@@ -5,6 +5,7 @@ import { ancestors } from "../graph/walk.js";
 import { isConstant } from "../ops/constant.js";
 import { add, inputName } from "../ops/index.js";
 import { isGemm } from "../ops/matmul.js";
+import { checkInPlace } from "./inPlace.js";
 import { encodeModel, type OnnxConstant, type OnnxNode } from "./model.js";
 import type { Program } from "./program.js";
 import { contentText, inputsOf, simplify } from "./simplify.js";
@@ -114,6 +115,13 @@ const lowerNode = (
   });
 };
 
+export type LowerOptions = {
+  /** Inputs whose values are known for good, such as weights that are not trained. */
+  readonly given?: Readonly<Record<string, HostArray>>;
+  /** Outputs that may be written over an input, by the input's name. Throws where that would change the result. */
+  readonly inPlace?: Readonly<Record<string, string>>;
+};
+
 /**
  * Lowers named outputs to an ONNX model. Inputs are whatever `input` tensors the outputs depend on (weights are among
  * them, so the model stays small however large the network is), without those whose values are `given` for good: ONNX
@@ -122,9 +130,10 @@ const lowerNode = (
 export const lower = (
   name: string,
   outputs: Readonly<Record<string, Tensor>>,
-  given: Readonly<Record<string, HostArray>> = {},
+  { given = {}, inPlace = {} }: LowerOptions = {},
 ): Program => {
   const wanted = simplify(Object.values(outputs));
+  checkInPlace(name, Object.fromEntries(Object.keys(outputs).map((key, i) => [key, wanted[i]!])), inPlace);
   const nodes = ancestors(wanted);
   const uses = countUses(nodes, wanted);
   const fused = fuse(nodes, uses);
@@ -132,7 +141,8 @@ export const lower = (
   const builder = new Builder();
   const names = new Map<Tensor, string>();
   for (const node of schedule(nodes, wanted)) if (!absorbed.has(node)) lowerNode(builder, node, names, fused);
-  return finish(name, outputs, wanted, builder, names, given);
+  const program = finish(name, outputs, wanted, builder, names, given);
+  return Object.keys(inPlace).length > 0 ? { ...program, inPlace } : program;
 };
 
 /** Gives results their public names. A result that is an input, a constant or a second name for one is copied. */

@@ -15,6 +15,8 @@ export const checkBindings = (program: Program, inputs: Tensors, outputs: Tensor
   checkSide(program, "output", outputs, own);
   const used = new Set(Object.values(inputs));
   for (const [name, tensor] of Object.entries(outputs)) {
+    const over = program.inPlace?.[name];
+    if (over !== undefined && inputs[over] === tensor) continue;
     if (used.has(tensor)) throw programError(program, `output ${name} is also bound as another input or output`);
     used.add(tensor);
   }

@@ -27,7 +27,7 @@ export interface Executable {
   readonly program: Program;
   /**
    * Runs once, reading `inputs` and writing `outputs`; never blocks the event loop. A tensor that is written may serve
-   * once only. Throws when names or types differ from the program's, and when ONNX Runtime fails.
+   * once only, but where the program says `inPlace`. Throws when names or types differ from the program's, and when ONNX Runtime fails.
    */
   run(inputs: Tensors, outputs: Tensors): Promise<void>;
   /** Frees the program once its runs in progress have ended; running it afterwards is an error. */
@@ -41,6 +41,8 @@ export interface Runtime {
   /** Version of ONNX Runtime. */
   readonly version: string;
   readonly threads: number;
+  /** Whether a tensor may be bound as an input and as the output that takes its place. */
+  readonly inPlace: boolean;
   /** Execution providers that this build of ONNX Runtime has, such as `cpu` and `webgpu`; programs run on the CPU today. */
   readonly providers: readonly string[];
   /** Why this is not the fastest runtime, where `openRuntime` had to fall back to it. */

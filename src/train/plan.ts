@@ -64,9 +64,9 @@ const compileCut = async (
   const { early, late } = cut(outputs, arrivalOf);
   const types = Object.fromEntries(Object.entries(early).map(([key, { type }]) => [key, type]));
   if (Object.keys(early).length === 0 || !hasRows(types, batch))
-    return { executable: await runtime.compile(lower(name, outputs, fixed)) };
-  const before = await runtime.compile(lower(`${name}.early`, early, fixed));
-  const executable = await runtime.compile(lower(name, late, fixed));
+    return { executable: await runtime.compile(lower(name, outputs, { given: fixed })) };
+  const before = await runtime.compile(lower(`${name}.early`, early, { given: fixed }));
+  const executable = await runtime.compile(lower(name, late, { given: fixed }));
   return { executable, conditions: new Conditions(runtime, before, batch) };
 };
 

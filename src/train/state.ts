@@ -6,13 +6,16 @@ type Tensors = Record<string, DeviceTensor>;
 /** Under which name a program returns the next value of a state tensor. */
 export const nextName = (name: string): string => `next.${name}`;
 
+/** The state tensor whose next value this is. */
+export const lastName = (next: string): string => next.slice(nextName("").length);
+
 /**
- * Everything that training changes: weights, moments, averages. Each tensor exists twice; a program reads one set and
- * writes the other, then they change places, so a step that fails or is not finite leaves the state as it was.
+ * Everything that training changes: weights, moments, averages. A program writes the next state over the last. Where the
+ * runtime cannot do that each tensor exists twice: a program reads one set and writes the other, and they change places.
  */
 export class TrainingState {
   private current: Tensors;
-  private spare: Tensors;
+  private spare: Tensors | undefined;
 
   constructor(
     runtime: Runtime,
@@ -21,7 +24,7 @@ export class TrainingState {
     const allocate = (): Tensors =>
       Object.fromEntries(Object.entries(types).map(([name, type]) => [name, runtime.tensor(type)]));
     this.current = allocate();
-    this.spare = allocate();
+    this.spare = runtime.inPlace ? undefined : allocate();
   }
 
   get names(): string[] {
@@ -35,12 +38,14 @@ export class TrainingState {
 
   /** Where a program writes the state of the next step. */
   outputs(): Tensors {
-    return Object.fromEntries(Object.entries(this.spare).map(([name, tensor]) => [nextName(name), tensor]));
+    return Object.fromEntries(
+      Object.entries(this.spare ?? this.current).map(([name, tensor]) => [nextName(name), tensor]),
+    );
   }
 
   /** Makes what was written the state. */
   swap(): void {
-    [this.current, this.spare] = [this.spare, this.current];
+    if (this.spare) [this.current, this.spare] = [this.spare, this.current];
   }
 
   async write(name: string, data: HostArray): Promise<void> {
@@ -56,6 +61,6 @@ export class TrainingState {
   }
 
   dispose(): void {
-    for (const tensor of [...Object.values(this.current), ...Object.values(this.spare)]) tensor.dispose();
+    for (const tensor of [...Object.values(this.current), ...Object.values(this.spare ?? {})]) tensor.dispose();
   }
 }

@@ -7,7 +7,7 @@ import { lower } from "../onnx/index.js";
 import { input, scalar } from "../ops/index.js";
 import { clipFactor, globalNorm, type Transform } from "../optim/index.js";
 import type { DeviceTensor, Executable, Program, Runtime } from "../runtime/index.js";
-import { nextName, TrainingState } from "./state.js";
+import { lastName, nextName, TrainingState } from "./state.js";
 
 const gradientName = (name: string): string => `gradient.${name}`;
 const slotName = (slot: string, name: string): string => `${slot}.${name}`;
@@ -19,6 +19,9 @@ export const emaName = (name: string): string => slotName("ema", name);
 export const averageName = (name: string): string => slotName("average", name);
 
 const decayName = (average: string): string => `decay.${average}`;
+
+/** The factor on gradients that keeps their norm within its limit. */
+const CLIP = "clip";
 
 const SCALAR: TensorType = { dtype: "float32", shape: [] };
 
@@ -44,18 +47,24 @@ export const gradientProgram = ({ loss: { loss, report }, parameters }: StepOpti
   return lower("gradients", { ...Object.fromEntries(named), loss, ...report });
 };
 
-/** The second: next weights, optimiser state and averages from gradients (which may have been averaged in between). */
-export const updateProgram = ({ parameters, transform, clipNorm, averages }: StepOptions): Program => {
-  const like = (name: string, x: Tensor): Tensor => input(name, x.type);
+const like = (name: string, x: Tensor): Tensor => input(name, x.type);
+
+/** The second: the norm of the gradient (which may have been averaged in between), to be judged before it is followed. */
+export const normProgram = ({ parameters }: StepOptions): Program => {
   const slopes = parameters.map(({ name, tensor }) => like(gradientName(name), tensor));
-  const norm = globalNorm(slopes);
-  const factor = clipNorm === null ? undefined : clipFactor(norm, clipNorm);
+  return lower("norm", { grad_norm: globalNorm(slopes) });
+};
+
+/** The third: next weights, optimiser state and averages from gradients, each over the last. */
+export const updateProgram = ({ parameters, transform, clipNorm, averages }: StepOptions): Program => {
+  const slopes = parameters.map(({ name, tensor }) => like(gradientName(name), tensor));
+  const factor = clipNorm === null ? undefined : input(CLIP, SCALAR);
   const scalars = Object.fromEntries(Object.keys(transform.scalars).map((name) => [name, input(name, SCALAR)]));
   const decays = Object.keys(averages).map((name) => {
     const decay = input(decayName(name), SCALAR);
     return { name, decay, rest: scalar(1).sub(decay) };
   });
-  const outputs: Record<string, Tensor> = { grad_norm: norm };
+  const outputs: Record<string, Tensor> = {};
   parameters.forEach(({ name, tensor: parameter }, i) => {
     const slots = Object.fromEntries(transform.slots.map((slot) => [slot, like(slotName(slot, name), parameter)]));
     const g = factor ? slopes[i]!.mul(factor) : slopes[i]!;
@@ -68,23 +77,26 @@ export const updateProgram = ({ parameters, transform, clipNorm, averages }: Ste
       outputs[nextName(own)] = like(own, parameter).mul(decay).add(p.mul(rest));
     }
   });
-  return lower("update", outputs);
+  const inPlace = Object.fromEntries(Object.keys(outputs).map((name) => [name, lastName(name)]));
+  return lower("update", outputs, { inPlace });
 };
 
 /** Named scalars of one step: loss, the objective's reports, grad_norm. */
 export type Report = Record<string, number>;
 
-/** Training as two programs over one state: `gradients`, then `update`. */
+/** Training as three programs over one state: gradients; then their norm, and from both the next state. */
 export class TrainingStep {
   private readonly feeds: Record<string, DeviceTensor>;
   private readonly slopes: Record<string, DeviceTensor>;
   private readonly reports: Record<string, DeviceTensor>;
   private readonly scalars: Record<string, DeviceTensor>;
+  private readonly norm: DeviceTensor;
 
   private constructor(
     runtime: Runtime,
     private readonly options: StepOptions,
     private readonly gradientsOf: Executable,
+    private readonly normOf: Executable,
     private readonly updateOf: Executable,
     readonly state: TrainingState,
   ) {
@@ -101,14 +113,18 @@ export class TrainingStep {
     this.slopes = allocate(gradientsOf.program.outputs, isGradient);
     this.reports = allocate(gradientsOf.program.outputs, (name) => !isGradient(name));
     this.scalars = allocate(updateOf.program.inputs, (name) => !isState(name) && !isGradient(name));
-    this.scalars.grad_norm = runtime.tensor(SCALAR);
+    this.norm = runtime.tensor(SCALAR);
   }
 
   static async create(runtime: Runtime, options: StepOptions): Promise<TrainingStep> {
     const update = updateProgram(options);
     const isState = (name: string): boolean => nextName(name) in update.outputs;
     const types = Object.fromEntries(Object.entries(update.inputs).filter(([name]) => isState(name)));
-    const executables = [await runtime.compile(gradientProgram(options)), await runtime.compile(update)] as const;
+    const executables = [
+      await runtime.compile(gradientProgram(options)),
+      await runtime.compile(normProgram(options)),
+      await runtime.compile(update),
+    ] as const;
     return new TrainingStep(runtime, options, ...executables, new TrainingState(runtime, types));
   }
 
@@ -131,25 +147,32 @@ export class TrainingStep {
     return readAll(this.reports);
   }
 
-  /** Runs the second program with the scalars of step k (the first step is 1), and makes the result the state. */
+  /**
+   * Follows the gradient with the scalars of step k (the first step is 1). A gradient whose norm is not finite is
+   * reported and not followed: the state stays as it was.
+   */
   async update(k: number): Promise<Report> {
-    const { grad_norm, ...given } = this.scalars;
-    const decays = Object.entries(this.options.averages).map(([name, decay]) => [decayName(name), decay] as const);
-    const values = { ...Object.fromEntries(decays), ...this.options.transform.scalars };
-    for (const [name, tensor] of Object.entries(given)) await tensor.write(Float32Array.of(values[name]!(k)));
-    await this.updateOf.run(
-      { ...this.state.inputs(), ...this.slopes, ...given },
-      { ...this.state.outputs(), grad_norm: grad_norm! },
-    );
-    const report = await readAll({ grad_norm: grad_norm! });
-    if (Number.isFinite(report.grad_norm)) this.state.swap(); // a step that is not finite leaves the state alone
+    await this.normOf.run(this.slopes, { grad_norm: this.norm });
+    const report = await readAll({ grad_norm: this.norm });
+    if (!Number.isFinite(report.grad_norm)) return report;
+    const values = this.scalarValues(k, report.grad_norm!);
+    for (const [name, tensor] of Object.entries(this.scalars)) await tensor.write(Float32Array.of(values[name]!));
+    await this.updateOf.run({ ...this.state.inputs(), ...this.slopes, ...this.scalars }, this.state.outputs());
+    this.state.swap();
     return report;
   }
 
+  private scalarValues(k: number, norm: number): Readonly<Record<string, number>> {
+    const { averages, transform, clipNorm } = this.options;
+    const decays = Object.entries(averages).map(([name, decay]) => [decayName(name), decay(k)] as const);
+    const own = Object.entries(transform.scalars).map(([name, value]) => [name, value(k)] as const);
+    return Object.fromEntries([...decays, ...own, [CLIP, clipNorm === null ? 1 : clipFactor(norm, clipNorm)]]);
+  }
+
   release(): void {
-    this.gradientsOf.release();
-    this.updateOf.release();
+    for (const executable of [this.gradientsOf, this.normOf, this.updateOf]) executable.release();
     this.state.dispose();
+    this.norm.dispose();
     for (const group of [this.feeds, this.slopes, this.reports, this.scalars])
       for (const tensor of Object.values(group)) tensor.dispose();
   }

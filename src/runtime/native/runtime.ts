@@ -18,6 +18,7 @@ const ortApi = (): OrtApi => {
 /** ONNX Runtime on this machine's CPU through its C API: no copies of tensors, runs off the main thread. */
 export class NativeRuntime implements Runtime {
   readonly name = "native-cpu";
+  readonly inPlace = true;
   readonly threads: number;
   private readonly api = ortApi();
   private readonly environment: Environment;

@@ -38,6 +38,7 @@ class PortableExecutable implements Executable {
 /** ONNX Runtime on this machine's CPU through onnxruntime-node's own interface, in a worker thread. */
 class PortableRuntime implements Runtime {
   readonly name = "portable-cpu";
+  readonly inPlace = true;
   readonly version: string;
   readonly providers: readonly string[];
   private ids = 0;
