@@ -1,5 +1,7 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Batch, Loader } from "../data/index.js";
 import { UserError } from "../errors.js";
+import type { HostArray } from "../graph/dtype.js";
 import { type Method, openMethod } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
 import { learningRate } from "../optim/index.js";
@@ -49,6 +51,13 @@ const stateTensors = ({ state }: TrainingStep): StoredTensor[] =>
     read: async () => (await state.read(name)) as Float32Array,
   }));
 
+/** What a step works on. */
+type Prepared = {
+  readonly batch: Batch;
+  readonly skipped: number;
+  readonly draws: Readonly<Record<string, HostArray>>;
+};
+
 /** A run in progress: steps, metrics, sheets of samples, checkpoints, and at the end the model. */
 export class Run {
   private readonly sums: Record<string, number> = {};
@@ -56,6 +65,7 @@ export class Run {
   private since = performance.now();
   private last: Report = {};
   private savedAt: number;
+  private ahead: Promise<Prepared> | undefined;
   private readonly method: Method;
 
   constructor(
@@ -85,17 +95,28 @@ export class Run {
     return { folder: this.config.out, step: this.done, finished, last: this.last };
   }
 
-  private async oneStep(): Promise<void> {
+  /** The batch of a step and everything drawn for it: a function of the step alone, so it can be made ahead. */
+  private async prepare(step: number): Promise<Prepared> {
     const { seed, train } = this.config;
     const batch = await this.loader.next();
     const skipped = this.loader.skipped.size;
-    const draws = this.method.draws(batch, {
-      seed,
-      step: this.done,
-      steps: train.steps,
-      classes: this.description.classes.length,
-    });
-    const losses = await this.step.gradients(draws);
+    const classes = this.description.classes.length;
+    return { batch, skipped, draws: this.method.draws(batch, { seed, step, steps: train.steps, classes }) };
+  }
+
+  /** The same for the step after this one, once this one's program has been handed to its threads. */
+  private prepareNext(): void {
+    const next = this.done + 1;
+    this.ahead = next < this.config.train.steps ? nextTurn().then(() => this.prepare(next)) : undefined;
+    this.ahead?.catch(() => {}); // reported when its turn comes
+  }
+
+  private async oneStep(): Promise<void> {
+    const { train } = this.config;
+    const { batch, skipped, draws } = await (this.ahead ?? this.prepare(this.done));
+    const running = this.step.gradients(draws);
+    this.prepareNext();
+    const losses = await running;
     await this.requireFinite(losses, batch);
     const report = { ...losses, ...(await this.step.update(this.done + 1)) };
     await this.requireFinite(report, batch);
