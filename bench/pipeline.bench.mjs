@@ -47,8 +47,7 @@ const measure = async (preset, overrides, rounds, threads) => {
   const loader = new Loader(dataset, options);
   const first = await loader.next();
   const method = openMethod(config.objective);
-  const draws = (step) =>
-    method.draws(first, { seed, step, steps: train.steps, classes: dataset.classes.length });
+  const draws = (step) => method.draws(first, { seed, step, steps: train.steps, classes: dataset.classes.length });
   let k = 0;
   const data_ = await rates(batch, rounds, () => loader.next());
   const noise = await rates(batch, rounds, () => draws(k++));
@@ -63,7 +62,8 @@ const measure = async (preset, overrides, rounds, threads) => {
   await dataset.close();
   const whole = await wholeRun(runtime, preset, overrides);
   await runtime.close();
-  const times = (values) => (values.sort((a, b) => a - b)[values.length >> 1] / training[training.length >> 1]).toFixed(2);
+  const times = (values) =>
+    (values.sort((a, b) => a - b)[values.length >> 1] / training[training.length >> 1]).toFixed(2);
   training.sort((a, b) => a - b);
   console.log(`\n${preset}, batches of ${batch}\n`);
   table(

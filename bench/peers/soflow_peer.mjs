@@ -1,27 +1,8 @@
 // soflow on the same work, driven over stdin: one line in, one round, one JSON line out. See bench/lib/peers.mjs.
 import { createInterface } from "node:readline";
-import { key } from "../../dist/random/random.js";
 import { openRateMeter, openRuntime, peakMemory } from "../../dist/runtime/index.js";
-import { Generator, readWeights } from "../../dist/train/generate.js";
-import { describe, openTraining } from "./training.mjs";
-
-const openSampling = async (runtime, { network, batch, ...rest }) => {
-  const description = describe({ network });
-  const weights = await readWeights(description, async (name) => {
-    const { parameters } = (await import("../../dist/train/model.js")).openNetwork(description.network);
-    const { tensor } = parameters.find((parameter) => parameter.name === name);
-    const size = tensor.shape.reduce((n, d) => n * d, 1);
-    return key(0)
-      .fold(name)
-      .normal(size)
-      .map((z) => 0.02 * z);
-  });
-  const generator = await Generator.create(runtime, description, { batch, ...rest.options }, weights);
-  const labels = Array.from({ length: network.classes }, (_, i) => i);
-  return async () => {
-    for await (const { images } of generator.generate({ count: batch, labels, seed: 0 })) return images[0];
-  };
-};
+import { openSampling } from "./sampling.mjs";
+import { openTraining } from "./training.mjs";
 
 const openProducts = async (runtime) => {
   const meter = await openRateMeter(runtime);
@@ -40,7 +21,7 @@ for (let k = 0; k < (job.warmup ?? 3); k++) await round();
 console.log(JSON.stringify({ ready: runtime.version }));
 for await (const _ of lines) {
   const start = performance.now();
-  const value = await round();
-  console.log(JSON.stringify({ ms: performance.now() - start, value, peak: peakMemory() }));
+  await round();
+  console.log(JSON.stringify({ ms: performance.now() - start, peak: peakMemory() }));
 }
 process.exit(0);

@@ -28,6 +28,11 @@ const weightsChoice = (text: string): "ema" | "model" => {
   throw new InvalidArgumentError("It must be ema or model.");
 };
 
+const precision = (text: string): "float32" | "int8" => {
+  if (text === "float32" || text === "int8") return text;
+  throw new InvalidArgumentError("It must be float32 or int8.");
+};
+
 const output = (path: string): SampleOptions["out"] => ({ path, kind: outputKind(path) });
 
 /** `soflow sample`; `run` draws and writes the images. */
@@ -44,6 +49,7 @@ export const sampleCommand = (run: (options: SampleOptions) => Promise<void>): C
     .option("--atol <x>", "dopri5: absolute tolerance (default: 1e-6)", decimal)
     .option("--rtol <x>", "dopri5: relative tolerance (default: 1e-3)", decimal)
     .option("--labels <list>", 'labels to draw in turn, "0,1,2" or "0-9" (default: all labels)', labelList)
+    .option("--precision <kind>", "float32, or int8: faster on large models, about 1 % off", precision, "float32")
     .option("--seed <n>", "seed of the noise", wholeNumber(0), 0)
     .option("--batch <n>", "images per network evaluation", wholeNumber(1), 64)
     .addOption(

@@ -1,4 +1,5 @@
-import { Node, type Tensor } from "../graph/tensor.js";
+import { rewrite } from "../graph/rewrite.js";
+import type { Node, Tensor } from "../graph/tensor.js";
 import { ancestors } from "../graph/walk.js";
 import { isConstant } from "../ops/constant.js";
 import { input, inputName } from "../ops/index.js";
@@ -26,19 +27,6 @@ const arrivals = (nodes: readonly Node[], arrivalOf: (input: string) => Arrival)
   return known;
 };
 
-/** The same tensors with some replaced, and everything that depends on those made anew. */
-const substitute = (outputs: readonly Tensor[], replacements: ReadonlyMap<Tensor, Tensor>): Tensor[] => {
-  const made = new Map<Tensor, Tensor>(replacements);
-  for (const node of ancestors(outputs)) {
-    const inputs = node.inputs.map((x) => made.get(x) ?? x);
-    if (inputs.every((x, i) => x === node.inputs[i])) continue;
-    const types = node.outputs.map((y) => y.type);
-    const next = new Node(node.op, inputs, node.attributes, types);
-    for (const y of node.outputs) if (!made.has(y)) made.set(y, next.outputs[y.index]!);
-  }
-  return outputs.map((y) => made.get(y) ?? y);
-};
-
 /**
  * Cuts a computation where early results enter late work. What conditions a network (embedded times and labels, and
  * the modulations made of them) is then computed once for each condition, however many samples share it.
@@ -51,7 +39,7 @@ export const cut = (outputs: Readonly<Record<string, Tensor>>, arrivalOf: (input
   const entering = nodes.filter((node) => when.get(node) === "late").flatMap((node) => node.inputs.filter(isEarly));
   const frontier = [...new Set(entering)];
   const replacements = new Map(frontier.map((x, i) => [x, input(`early.${i}`, x.type)] as const));
-  const late = substitute(wanted, replacements);
+  const late = rewrite(wanted, (x) => replacements.get(x));
   return {
     early: Object.fromEntries(frontier.map((x, i) => [`early.${i}`, x])),
     late: Object.fromEntries(Object.keys(outputs).map((name, i) => [name, late[i]!])),

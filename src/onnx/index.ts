@@ -1,3 +1,4 @@
 export { type Arrival, type Cut, cut } from "./cut.js";
 export { lower } from "./lower.js";
+export { quantise } from "./quantise.js";
 export { simplify } from "./simplify.js";

@@ -15,6 +15,7 @@ export { input, inputName } from "./input.js";
 export { layerNorm } from "./layernorm.js";
 export { log } from "./log.js";
 export { matmul } from "./matmul.js";
+export { matmulNBits, type Quantisation } from "./matmulNBits.js";
 export { maximum, minimum } from "./maximum.js";
 export { mul } from "./mul.js";
 export { neg } from "./neg.js";

@@ -49,7 +49,7 @@ export class Generator {
     options: DrawOptions,
     fixed: Fixed = {},
   ): Promise<Generator> {
-    const { batch } = options;
+    const { batch, precision = "float32" } = options;
     const image = imageType(description, batch);
     const y = input("y", { dtype: "int64", shape: [batch] });
     const { plan, deviation, perMove } = planOf(description, y, options);
@@ -57,6 +57,7 @@ export class Generator {
       x: input("x", image),
       eps: input("eps", image),
       fixed,
+      precision,
     });
     const types: Record<string, TensorType> = { x: image, eps: image, next: image, y: y.type };
     for (const { executable, conditions, numbers } of Object.values(compiled)) {

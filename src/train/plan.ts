@@ -2,18 +2,24 @@ import type { HostArray, TensorType } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
 import { defaultSampler, readingsOf } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
-import { type Arrival, cut, lower } from "../onnx/index.js";
+import { type Arrival, cut, lower, quantise } from "../onnx/index.js";
 import { input } from "../ops/index.js";
 import type { Executable, Runtime } from "../runtime/index.js";
 import { DEFAULT_OPTIONS, type Plan, planSampler, type SamplerName, type SamplerOptions } from "../samplers/index.js";
 import { Conditions, hasRows } from "./conditions.js";
 import { type ModelDescription, openNetwork } from "./model.js";
 
+/** What large products are computed in. */
+export const PRECISIONS = ["float32", "int8"] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 /** How to draw: by default as the model's method is usually drawn from, without guidance. */
 export type DrawOptions = Partial<SamplerOptions> & {
   /** Samples per network evaluation. */
   readonly batch: number;
   readonly sampler?: SamplerName;
+  /** int8: large weights in 8 bits and products of whole numbers, about twice as fast on large models and 1 % off. */
+  readonly precision?: Precision;
   /** w of classifier-free guidance, for models that were trained without it. */
   readonly guidance?: number;
 };
@@ -27,7 +33,7 @@ export const imageType = ({ network }: ModelDescription, batch: number): TensorT
 export const planOf = (
   description: ModelDescription,
   y: Tensor,
-  { batch: _, sampler, guidance = 1, ...given }: DrawOptions,
+  { batch: _, precision: __, sampler, guidance = 1, ...given }: DrawOptions,
 ) => {
   const { network: config, method } = description;
   const { network } = openNetwork(config);
@@ -59,15 +65,17 @@ const compileCut = async (
   runtime: Runtime,
   name: string,
   outputs: Readonly<Record<string, Tensor>>,
-  { batch, fixed }: { batch: number; fixed: Fixed },
+  { batch, fixed, precision }: { batch: number; fixed: Fixed; precision: Precision },
 ): Promise<Pick<Compiled, "executable" | "conditions">> => {
+  const compile = (part: Readonly<Record<string, Tensor>>) => {
+    const quantised = precision === "int8" ? quantise(part, fixed, 8) : { outputs: part, given: fixed };
+    return runtime.compile(lower(name, quantised.outputs, quantised));
+  };
   const { early, late } = cut(outputs, arrivalOf);
   const types = Object.fromEntries(Object.entries(early).map(([key, { type }]) => [key, type]));
-  if (Object.keys(early).length === 0 || !hasRows(types, batch))
-    return { executable: await runtime.compile(lower(name, outputs, { given: fixed })) };
+  if (Object.keys(early).length === 0 || !hasRows(types, batch)) return { executable: await compile(outputs) };
   const before = await runtime.compile(lower(`${name}.early`, early, { given: fixed }));
-  const executable = await runtime.compile(lower(name, late, { given: fixed }));
-  return { executable, conditions: new Conditions(runtime, before, batch) };
+  return { executable: await compile(late), conditions: new Conditions(runtime, before, batch) };
 };
 
 /** Weights by parameter input that never change: they become part of the programs. */
@@ -77,7 +85,7 @@ export type Fixed = Readonly<Record<string, HostArray>>;
 export const compilePlan = async (
   runtime: Runtime,
   programs: Plan["programs"],
-  { x, eps, fixed }: { x: Tensor; eps: Tensor; fixed: Fixed },
+  { x, eps, ...weights }: { x: Tensor; eps: Tensor; fixed: Fixed; precision: Precision },
 ): Promise<Record<string, Compiled>> => {
   const batch = x.dim(0);
   const time = { dtype: "float32", shape: [batch, 1, 1, 1] } as const;
@@ -86,7 +94,7 @@ export const compilePlan = async (
     const at = Object.fromEntries(numbers.map((number) => [number, input(number, time)]));
     const { x: next, error } = step(x, at, eps);
     const outputs: Record<string, Tensor> = error ? { next, error } : { next };
-    compiled[name] = { ...(await compileCut(runtime, name, outputs, { batch, fixed })), numbers, evaluations };
+    compiled[name] = { ...(await compileCut(runtime, name, outputs, { batch, ...weights })), numbers, evaluations };
   }
   return compiled;
 };

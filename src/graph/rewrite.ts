@@ -1,0 +1,21 @@
+import { Node, type Tensor } from "./tensor.js";
+import { ancestors } from "./walk.js";
+
+/**
+ * The same tensors after a rule has gone over everything they depend on, first things first. The rule is asked for each
+ * tensor with its node's inputs as they now are; undefined keeps the operation.
+ */
+export const rewrite = (
+  outputs: readonly Tensor[],
+  rule: (y: Tensor, inputs: readonly Tensor[]) => Tensor | undefined,
+): Tensor[] => {
+  const now = new Map<Tensor, Tensor>();
+  for (const node of ancestors(outputs)) {
+    const inputs = node.inputs.map((x) => now.get(x)!);
+    const same = inputs.every((x, i) => x === node.inputs[i]);
+    const types = node.outputs.map((y) => y.type);
+    const next = same ? node : new Node(node.op, inputs, node.attributes, types);
+    for (const y of node.outputs) now.set(y, rule(y, inputs) ?? next.outputs[y.index]!);
+  }
+  return outputs.map((y) => now.get(y)!);
+};
