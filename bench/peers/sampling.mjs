@@ -22,12 +22,14 @@ const randomWeights = ({ network }) =>
   );
 
 /** One step from noise to images: `round` draws a batch. */
-export const openSampling = async (runtime, { network, batch, precision = "float32" }) => {
+export const openSampling = async (runtime, { network, batch, batches = 1, precision = "float32" }) => {
   const description = describe({ network });
   const generator = await Generator.create(runtime, description, { batch, precision }, randomWeights(description));
   const labels = Array.from({ length: network.classes }, (_, i) => i);
   return async () => {
-    for await (const { images } of generator.generate({ count: batch, labels, seed: 0 })) return images;
+    let last;
+    for await (const { images } of generator.generate({ count: batches * batch, labels, seed: 0 })) last ??= images;
+    return last;
   };
 };
 

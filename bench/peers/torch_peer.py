@@ -102,13 +102,17 @@ class Sample:
         for p in network.parameters():
             torch.nn.init.normal_(p, std=0.02)
         self.network = torch.compile(network) if job["compile"] else network
-        self.noise = torch.randn(batch, sizes["channels"], sizes["imageSize"], sizes["imageSize"])
+        self.shape = (batch, sizes["channels"], sizes["imageSize"], sizes["imageSize"])
+        self.batches = job.get("batches", 1)
         self.y = torch.arange(batch) % sizes["classes"]
         self.one, self.zero = torch.ones(batch, 1, 1, 1), torch.zeros(batch, 1, 1, 1)
 
     @torch.inference_mode()
     def round(self):
-        return (self.noise - self.network(self.noise, self.one, self.zero, self.y)).mean().item()
+        for _ in range(self.batches):
+            noise = torch.randn(self.shape)
+            images = noise - self.network(noise, self.one, self.zero, self.y)
+        return images.mean().item()
 
 
 class Products:

@@ -3,13 +3,13 @@ import { ancestors } from "./walk.js";
 
 /**
  * The same tensors after a rule has gone over everything they depend on, first things first. The rule is asked for each
- * tensor with its node's inputs as they now are; undefined keeps the operation.
+ * tensor with its node's inputs as they now are; undefined keeps the operation. `now` tells what has become of each tensor.
  */
 export const rewrite = (
   outputs: readonly Tensor[],
   rule: (y: Tensor, inputs: readonly Tensor[]) => Tensor | undefined,
+  now = new Map<Tensor, Tensor>(),
 ): Tensor[] => {
-  const now = new Map<Tensor, Tensor>();
   for (const node of ancestors(outputs)) {
     const inputs = node.inputs.map((x) => now.get(x)!);
     const same = inputs.every((x, i) => x === node.inputs[i]);

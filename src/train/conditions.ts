@@ -4,11 +4,15 @@ import type { DeviceTensor, Executable, Runtime, Tensors } from "../runtime/inde
 /** Rows that are kept, in float32 numbers: 64 MiB. */
 const KEPT_NUMBERS = 1 << 24;
 
+/** Whole batches that are kept: labels given in turn come back after a few. */
+const KEPT_BATCHES = 8;
+
 /** What a sampler's program computes from labels and times alone, as rows: sample i of a batch is row i of every block. */
 export class Conditions {
   /** By the names under which the late program reads them. */
   readonly tensors: Readonly<Record<string, DeviceTensor>>;
   private readonly rows = new Map<string, Float32Array>();
+  private readonly composed = new Map<string, readonly Float32Array<ArrayBuffer>[]>();
   private readonly rowNumbers: number;
   private held: string | undefined;
 
@@ -25,6 +29,7 @@ export class Conditions {
   /** Forgets every row: the weights have changed. */
   clear(): void {
     this.rows.clear();
+    this.composed.clear();
     this.held = undefined;
   }
 
@@ -33,7 +38,7 @@ export class Conditions {
     const all = keys.join();
     if (all === this.held) return;
     const known = keys.map((key) => this.rows.get(key));
-    if (known.every((row) => row !== undefined)) await this.compose(known);
+    if (known.every((row) => row !== undefined)) await this.compose(all, known);
     else await this.compute(keys, inputs);
     this.held = all;
   }
@@ -59,15 +64,22 @@ export class Conditions {
     return row;
   }
 
-  private async compose(rows: readonly Float32Array[]): Promise<void> {
-    const tensors = Object.values(this.tensors);
-    const values = tensors.map(({ type }) => new Float32Array(elementsOf(type)));
+  private async compose(batch: string, rows: readonly Float32Array[]): Promise<void> {
+    const values = this.composed.get(batch) ?? this.gather(rows);
+    this.composed.delete(batch);
+    this.composed.set(batch, values); // last used, last dropped
+    if (this.composed.size > KEPT_BATCHES) this.composed.delete(this.composed.keys().next().value!);
+    for (const [k, tensor] of Object.values(this.tensors).entries()) await tensor.write(values[k]!);
+  }
+
+  private gather(rows: readonly Float32Array[]): readonly Float32Array<ArrayBuffer>[] {
+    const values = Object.values(this.tensors).map(({ type }) => new Float32Array(elementsOf(type)));
     let at = 0;
     this.visit((k, block, size) => {
       for (const [i, row] of rows.entries()) values[k]!.set(row.subarray(at, at + size), block + i * size);
       at += size;
     });
-    for (const [k, tensor] of tensors.entries()) await tensor.write(values[k]!);
+    return values;
   }
 
   /** Visits every block of every tensor: its tensor, where it begins, and the size of a row in it. */

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type HostArray, hostArray, sizeOf, type TensorType } from "../graph/dtype.js";
 import { parameterInput } from "../nn/index.js";
 import { input } from "../ops/index.js";
@@ -29,6 +30,11 @@ export type Generated = {
 /** The noise of sample i at move k: a function of (seed, i, k) alone, whatever the batch. */
 const noiseOf = (seed: number, sample: number, move: number, size: number): Float32Array<ArrayBuffer> =>
   key(seed).fold("sample").fold(move).fold(sample).normal(size);
+
+type FloatArray = Float32Array<ArrayBuffer>;
+
+/** The samples of a batch: n of them from the sample `start` on. */
+type Part = { readonly seed: number; readonly start: number; readonly n: number };
 
 /** A compiled generator: the sampler's programs, each of which takes all samples of a batch one move further. */
 export class Generator {
@@ -72,42 +78,44 @@ export class Generator {
     return new Generator(description, batch, plan, deviation, perMove, compiled, tensors);
   }
 
-  /** Draws `count` images in batches. Yields each batch as it is ready. */
+  /** Draws `count` images in batches. Yields each batch as it is ready; noise is drawn while the batch before is computed. */
   async *generate({ count, labels: choice, seed, weights = {} }: GenerateOptions): AsyncGenerator<Generated> {
     for (const { conditions } of Object.values(this.compiled)) if (Object.keys(weights).length > 0) conditions?.clear();
+    const part = (start: number): Part => ({ seed, start, n: Math.min(this.batch, count - start) });
+    let noise: FloatArray | Promise<FloatArray> = this.noise(part(0), 0, this.deviation);
     for (let start = 0; start < count; start += this.batch) {
-      const n = Math.min(this.batch, count - start);
-      const labels = Array.from({ length: n }, (_, j) => choice[(start + j) % choice.length] ?? 0);
-      const { images, evaluations } = await this.drawBatch(weights, seed, start, labels);
-      yield { images: images.slice(0, (images.length / this.batch) * n), labels, evaluations };
+      const [own, next] = [part(start), part(start + this.batch)];
+      const labels = Array.from({ length: own.n }, (_, j) => choice[(start + j) % choice.length] ?? 0);
+      const drawn = this.drawBatch(weights, await noise, own, labels);
+      if (next.n > 0) noise = nextTurn().then(() => this.noise(next, 0, this.deviation));
+      const { images, evaluations } = await drawn;
+      yield { images: images.slice(0, (images.length / this.batch) * own.n), labels, evaluations };
     }
   }
 
   private async drawBatch(
     weights: Readonly<Record<string, DeviceTensor>>,
-    seed: number,
-    start: number,
+    noise: FloatArray,
+    part: Part,
     given: readonly number[],
   ) {
     const { y, eps, error } = this.tensors;
     let [x, next] = [this.tensors.x!, this.tensors.next!];
-    const noise = (move: number, deviation: number) => this.noise(seed, start, given.length, move, deviation);
     const labels = Array.from({ length: this.batch }, (_, j) => given[j] ?? 0);
-    await x.write(noise(0, this.deviation));
+    await x.write(noise);
     await y!.write(BigInt64Array.from(labels, BigInt));
-    await eps!.write(hostArray("float32", eps!.type.shape));
     const moves = this.plan.moves(this.batch);
     let [evaluations, count] = [0, 1];
     let told: Float32Array | undefined;
     for (let turn = moves.next(); !turn.done; turn = moves.next(told)) {
-      if (turn.value.fresh) await eps!.write(noise(count, 1));
+      if (turn.value.fresh) await eps!.write(this.noise(part, count, 1));
       count++;
       const { outputs, spent } = await this.move(turn.value, labels, { ...this.tensors, ...weights, x, next });
       evaluations += spent;
       [x, next] = [next, x];
       told = "error" in outputs ? ((await error!.read()) as Float32Array) : undefined;
     }
-    return { images: (await x.read()) as Float32Array<ArrayBuffer>, evaluations };
+    return { images: (await x.read()) as FloatArray, evaluations };
   }
 
   /** Runs one program of the plan, from x into `next`. */
@@ -123,8 +131,8 @@ export class Generator {
   }
 
   /** Noise of a batch; places beyond the last sample stay zero. */
-  private noise(seed: number, start: number, n: number, move: number, deviation: number): Float32Array<ArrayBuffer> {
-    const all = hostArray("float32", this.tensors.x!.type.shape) as Float32Array<ArrayBuffer>;
+  private noise({ seed, start, n }: Part, move: number, deviation: number): FloatArray {
+    const all = hostArray("float32", this.tensors.x!.type.shape);
     const size = sizeOf(this.tensors.x!.type.shape) / this.batch;
     for (let j = 0; j < n; j++) all.set(noiseOf(seed, start + j, move, size), j * size);
     return deviation === 1 ? all : all.map((value) => value * deviation);

@@ -2,7 +2,7 @@ import type { HostArray, TensorType } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
 import { defaultSampler, readingsOf } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
-import { type Arrival, cut, lower, quantise } from "../onnx/index.js";
+import { type Arrival, cut, fuseAttention, lower, quantise } from "../onnx/index.js";
 import { input } from "../ops/index.js";
 import type { Executable, Runtime } from "../runtime/index.js";
 import { DEFAULT_OPTIONS, type Plan, planSampler, type SamplerName, type SamplerOptions } from "../samplers/index.js";
@@ -68,8 +68,8 @@ const compileCut = async (
   { batch, fixed, precision }: { batch: number; fixed: Fixed; precision: Precision },
 ): Promise<Pick<Compiled, "executable" | "conditions">> => {
   const compile = (part: Readonly<Record<string, Tensor>>) => {
-    const quantised = precision === "int8" ? quantise(part, fixed, 8) : { outputs: part, given: fixed };
-    return runtime.compile(lower(name, quantised.outputs, quantised));
+    const ready = precision === "int8" ? quantise(part, fixed, 8) : fuseAttention(part, fixed);
+    return runtime.compile(lower(name, ready.outputs, ready));
   };
   const { early, late } = cut(outputs, arrivalOf);
   const types = Object.fromEntries(Object.entries(early).map(([key, { type }]) => [key, type]));
