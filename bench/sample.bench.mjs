@@ -1,6 +1,6 @@
 // Is one-step sampling as fast as PyTorch's?
 import { openRuntime } from "../dist/runtime/index.js";
-import { openSoflow, openTorch } from "./lib/peers.mjs";
+import { openNaive, openSoflow, openTorch } from "./lib/peers.mjs";
 import { interleave, machine, spread, table, timesAsFast } from "./lib/rounds.mjs";
 import { noiseOf, openSampling } from "./peers/sampling.mjs";
 
@@ -29,6 +29,7 @@ const measure = async (name, job, rounds) => {
   const opened = [
     await openSoflow(job),
     await openSoflow(int8, "soflow, int8"),
+    await openNaive(job),
     await openTorch(job),
     await openTorch(job, true),
   ];

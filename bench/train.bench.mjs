@@ -1,5 +1,5 @@
 // Is a SoFlow training step as fast as PyTorch's? Guided as published for ImageNet (ω 3, m 0.25, λ 0.75), AdamW, EMA.
-import { openSoflow, openTorch } from "./lib/peers.mjs";
+import { openNaive, openSoflow, openTorch } from "./lib/peers.mjs";
 import { interleave, machine, median, spread, table, timesAsFast } from "./lib/rounds.mjs";
 
 const GUIDANCE = { scale: 3, mix: 0.25, decayTime: 0.8, labelDropout: 0.1 };
@@ -15,7 +15,9 @@ const JOBS = {
 };
 
 const measure = async (name, job, rounds) => {
-  const peers = [await openSoflow(job), await openTorch(job), await openTorch(job, true)].filter(Boolean);
+  const peers = [await openSoflow(job), await openNaive(job), await openTorch(job), await openTorch(job, true)].filter(
+    Boolean,
+  );
   const [own, ...others] = await interleave(peers, rounds);
   for (const { close } of peers) close();
   const eager = [own, ...others].find(({ name }) => name === "PyTorch eager") ?? own;

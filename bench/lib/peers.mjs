@@ -36,6 +36,9 @@ const open = async (name, command, args, job) => {
 /** soflow. A job names its `work` (step, sample or products), threads, network and batch. */
 export const openSoflow = (job, name = "soflow") => open(name, process.execPath, [here("soflow_peer.mjs")], job);
 
+/** The same programs through onnxruntime-node's own interface, as it is mostly used. */
+export const openNaive = (job) => open("onnxruntime-node", process.execPath, [here("ort_peer.mjs")], job);
+
 /** PyTorch on the same job, eager or compiled; undefined, and a line that says why, where it cannot be. */
 export const openTorch = async (job, compile = false) => {
   const name = compile ? "torch.compile" : "PyTorch eager";

@@ -7,7 +7,7 @@ import { describe } from "./training.mjs";
 const count = (shape) => shape.reduce((n, d) => n * d, 1);
 
 /** Normal weights of variance 1 / inputs, and biases 0: every part of the network has its full effect. */
-const randomWeights = ({ network }) =>
+export const randomWeights = ({ network }) =>
   Object.fromEntries(
     openNetwork(network).parameters.map(({ name, tensor: { shape } }) => {
       const scale = shape.length > 1 ? 1 / Math.sqrt(count(shape.slice(1))) : 0;
