@@ -93,9 +93,11 @@ test("sample: defaults and every option", async () => {
     batch: 64,
     out: { path: "samples.png", kind: "png" },
     scale: 1,
+    precision: "float32",
     weights: "ema",
   });
-  const options = "--count 10 --steps 2 --labels 0-2,5 --seed 7 --batch 5 --out o.npz --scale 3 --weights model";
+  const options =
+    "--count 10 --steps 2 --labels 0-2,5 --seed 7 --batch 5 --out o.npz --scale 3 --weights model --precision int8 --threads 2";
   expect((await soflow(["sample", "m.onnx", ...options.split(" ")])).given).toEqual({
     source: "m.onnx",
     count: 10,
@@ -105,8 +107,12 @@ test("sample: defaults and every option", async () => {
     batch: 5,
     out: { path: "o.npz", kind: "npz" },
     scale: 3,
+    precision: "int8",
+    threads: 2,
     weights: "model",
   });
+  const wrong = await soflow(["sample", "runs/x", "--precision", "int2"]);
+  expect(wrong.err).toContain("argument 'int2' is invalid. It must be float32 or int8.");
 });
 
 test("sample: options of samplers, whose names are those of the registry", async () => {

@@ -50,6 +50,7 @@ export const sampleCommand = (run: (options: SampleOptions) => Promise<void>): C
     .option("--rtol <x>", "dopri5: relative tolerance (default: 1e-3)", decimal)
     .option("--labels <list>", 'labels to draw in turn, "0,1,2" or "0-9" (default: all labels)', labelList)
     .option("--precision <kind>", "float32, or int8: faster on large models, about 1 % off", precision, "float32")
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
     .option("--seed <n>", "seed of the noise", wholeNumber(0), 0)
     .option("--batch <n>", "images per network evaluation", wholeNumber(1), 64)
     .addOption(

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { distance, float, gaussian, referenceOf, referenceValues, testRuntime } from "../../tests/engine.js";
+import { distance, float, gaussian, referenceOf, testRuntime } from "../../tests/engine.js";
 import {
   adamw,
   addDecay,

@@ -21,6 +21,8 @@ export type DrawSamplesOptions = Partial<DrawOptions> & {
   readonly seed: number;
   /** The averaged weights (by default) or those of the last step. */
   readonly weights?: WeightsChoice;
+  /** Threads of the runtime, where none is given; by default all cores. */
+  readonly threads?: number;
   readonly onProgress?: (done: number, count: number) => void;
   readonly runtime?: Runtime;
 };
@@ -57,7 +59,7 @@ export const drawSamples = async (
 ): Promise<Drawn> => {
   const { source, count, seed, labels = null, weights: which = "ema", batch = 64 } = options;
   const { description, file, prefix } = await openSource(source, which, "sample");
-  const runtime = options.runtime ?? (await openRuntime());
+  const runtime = options.runtime ?? (await openRuntime(options.threads ? { threads: options.threads } : {}));
   try {
     check(description);
     const chosen = chooseLabels(labels, description);

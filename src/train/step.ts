@@ -37,7 +37,7 @@ export type StepOptions = {
   readonly clipNorm: number | null;
 };
 
-/** The first of the two programs: loss, reports and the gradient of every parameter. */
+/** The first of the three programs: loss, reports and the gradient of every parameter. */
 export const gradientProgram = ({ loss: { loss, report }, parameters }: StepOptions): Program => {
   const slopes = gradients(
     loss,

@@ -3,7 +3,7 @@ import type { Executable, Program, Tensors } from "../runtime.js";
 import type { OrtApi, Pointer } from "./api.js";
 import { NativeTensor } from "./tensor.js";
 
-/** Bindings that are kept: a double-buffered step alternates between two. */
+/** Bindings that are kept: one that is made anew costs a check of every type. */
 const KEPT = 4;
 
 /** A set of tensors bound to a session; keeps them, and so the arrays under them, alive. */
