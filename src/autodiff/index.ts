@@ -1,3 +1,4 @@
 export { stopGradient } from "../ops/index.js";
+export { checkpoint } from "./checkpoint.js";
 export { jvp, pushforward } from "./jvp.js";
 export { grad, gradients, pullback, vjp } from "./vjp.js";

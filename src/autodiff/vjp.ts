@@ -3,11 +3,15 @@ import type { Node, Tensor } from "../graph/tensor.js";
 import { ancestors, dependents } from "../graph/walk.js";
 import { add, alias, onesLike, sumTo, zerosLike } from "../ops/index.js";
 
-/** Cotangents of `wrt` given those of `outputs`; null where an output does not depend on it. */
+/**
+ * Cotangents of `wrt` given those of `outputs`; null where an output does not depend on it. What lies behind `leaves` is
+ * not gone into.
+ */
 export const pullback = (
   outputs: readonly Tensor[],
   cotangents: readonly Tensor[],
   wrt: readonly Tensor[],
+  leaves: readonly Tensor[] = [],
 ): (Tensor | null)[] => {
   const pulled = new Map<Tensor, Tensor>();
   const accumulate = (x: Tensor, ct: Tensor): void => {
@@ -17,7 +21,7 @@ export const pullback = (
   outputs.forEach((y, i) => {
     accumulate(y, cotangents[i]!);
   });
-  const nodes = ancestors(outputs);
+  const nodes = ancestors(outputs, leaves);
   const reached = dependents(nodes, wrt);
   const needed = (x: Tensor): boolean => isFloat(x.dtype) && (wrt.includes(x) || reached.has(x.node));
   for (const node of nodes.reverse()) if (reached.has(node)) pullThrough(node, pulled, needed, accumulate);

@@ -1,13 +1,14 @@
 import type { Node, Tensor } from "./tensor.js";
 
-/** Every node that `outputs` depend on, in topological order. */
-export const ancestors = (outputs: readonly Tensor[]): Node[] => {
+/** Every node that `outputs` depend on, in topological order; what `leaves` depend on is left out. */
+export const ancestors = (outputs: readonly Tensor[], leaves: readonly Tensor[] = []): Node[] => {
+  const ends = new Set(leaves.map((t) => t.node));
   const seen = new Set<Node>();
   const stack = outputs.map((t) => t.node);
   for (let node = stack.pop(); node; node = stack.pop()) {
     if (seen.has(node)) continue;
     seen.add(node);
-    for (const input of node.inputs) stack.push(input.node);
+    if (!ends.has(node)) for (const input of node.inputs) stack.push(input.node);
   }
   return [...seen].sort((a, b) => a.id - b.id);
 };

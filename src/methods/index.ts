@@ -17,7 +17,7 @@ import { type SoFlowSettings, soflowMethod } from "./soflow.js";
 export { defaultSampler, longestSampler, type SamplerChoice, samplersAt } from "./choices.js";
 export { DDPM_STEPS } from "./diffusion.js";
 export type { BatchShape, DrawContext, Method, Networks, RawBatch } from "./method.js";
-export { oneTime } from "./method.js";
+export { dividesEvenly, firstCount, microBatch, oneTime } from "./method.js";
 export { type MethodKind, readingsOf, type TrainedMethod } from "./readings.js";
 export type { SoFlowSettings } from "./soflow.js";
 

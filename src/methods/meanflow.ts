@@ -47,6 +47,7 @@ const drawTimes = ({ sampler, t, r }: MeanFlowSettings["times"], a: number, b: n
 export const meanflowMethod = (settings: MeanFlowSettings): Method => ({
   times: 2,
   labelDropout: settings.guidance.labelDropout,
+  firstShare: settings.velocityShare,
   loss: ({ network }, shape) => {
     const { power, epsilon, guidance } = settings;
     const { omega, kappa, start, end } = guidance;

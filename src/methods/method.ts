@@ -43,6 +43,8 @@ export type Method = {
   readonly times: 1 | 2;
   /** Probability that training hides a label; above 0 the network has a null label. */
   readonly labelDropout: number;
+  /** The share of a batch, its first samples, that takes the first of two losses; absent: all samples are alike. */
+  readonly firstShare?: number;
   /** The loss as a function of program inputs, which `draws` fills by name. */
   readonly loss: (networks: Networks, shape: BatchShape) => Loss;
   /**
@@ -78,6 +80,32 @@ export const part = <T extends Readonly<Record<string, Tensor>>>(all: T, start: 
 
 /** How many samples of a batch, its first ones, take the first of two losses. */
 export const firstCount = (share: number, batch: number): number => Math.floor(share * batch);
+
+/** Whether n equal parts of a batch can each hold the same number of first samples. */
+export const dividesEvenly = (batch: number, parts: number, share = 0): boolean =>
+  batch % parts === 0 && firstCount(share, batch) === parts * firstCount(share, batch / parts);
+
+/**
+ * Part j of n of a batch, with its share of the first samples and of the others: the mean loss over the parts is the
+ * loss of the whole, and so are the gradients.
+ */
+export const microBatch = (whole: RawBatch, j: number, n: number, share = 0): RawBatch => {
+  if (n === 1) return whole;
+  const { images, labels, indices } = whole;
+  const batch = indices.length;
+  const first = firstCount(share, batch);
+  const run = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+  const [a, b] = [first / n, (batch - first) / n];
+  const chosen = [...run(j * a, (j + 1) * a), ...run(first + j * b, first + (j + 1) * b)];
+  const size = images.length / batch;
+  const own = new Float32Array(chosen.length * size);
+  for (const [i, from] of chosen.entries()) own.set(images.subarray(from * size, (from + 1) * size), i * size);
+  return {
+    images: own,
+    labels: BigInt64Array.from(chosen, (i) => labels[i]!),
+    indices: chosen.map((i) => indices[i]!),
+  };
+};
 
 /** A program input of one number for each of `count` samples. */
 export const perSampleInput = (name: string, count: number): Tensor =>

@@ -35,6 +35,7 @@ export type SoFlowSettings = {
 export const soflowMethod = (settings: SoFlowSettings): Method => ({
   times: 2,
   labelDropout: settings.guidance.labelDropout,
+  firstShare: settings.velocityShare,
   loss: ({ network }, shape) => {
     const { batch, classes } = shape;
     const n = firstCount(settings.velocityShare, batch);

@@ -1,3 +1,4 @@
+import { checkpoint } from "../autodiff/index.js";
 import { UserError } from "../errors.js";
 import type { Tensor } from "../graph/tensor.js";
 import {
@@ -100,12 +101,18 @@ const finalLayer = (scope: Scope, x: Tensor, c: Tensor, size: number): Tensor =>
     return linear(scope.at("linear"), h, size, { weight: zerosInit });
   });
 
+/** What of a network is no part of the model. */
+export type BuildOptions = {
+  /** Keep nothing of a block for its gradient: it is computed again. */
+  readonly checkpointBlocks?: boolean;
+};
+
 /**
  * The network F(x, t, s, y): conditioned on t, on t − s (unless it has one time only) and on the label.
  * x [B C H W]; t and s [B 1 1 1] in [0, 1], 1 is noise; y int64 [B], `classes` for the null label → [B C H W].
  */
 export const dit =
-  (config: DiTConfig) =>
+  (config: DiTConfig, { checkpointBlocks = false }: BuildOptions = {}) =>
   (scope: Scope, { x, t, s, y }: { x: Tensor; t: Tensor; s: Tensor; y: Tensor }): Tensor<"B C H W"> => {
     const { imageSize, channels, patch, width, depth, heads } = config;
     const tokens = patchEmbedding(scope.at("x_embedder"), x.as("B C H W"), patch, width);
@@ -114,6 +121,9 @@ export const dit =
     const times = config.times === 1 ? atT : atT.add(timeEmbedding(scope.at("s_embedder"), t.sub(s), width)); // s: Xavier, as in the official code
     const label = labelEmbedding(scope.at("y_embedder"), y, labelRows(config), width);
     const c = times.add(label);
-    for (let i = 0; i < depth; i++) h = block(scope.at(`blocks.${i}`), h, c, heads);
+    for (let i = 0; i < depth; i++) {
+      const run = (x: Tensor, condition: Tensor) => block(scope.at(`blocks.${i}`), x.as("B L D"), condition, heads);
+      h = (checkpointBlocks ? checkpoint(run, h, c) : run(h, c)).as("B L D");
+    }
     return fromPatches(finalLayer(scope.at("final_layer"), h, c, patch * patch * channels), patch, channels);
   };

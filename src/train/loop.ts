@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Batch, Loader } from "../data/index.js";
 import { UserError } from "../errors.js";
 import type { HostArray } from "../graph/dtype.js";
-import { type Method, openMethod } from "../methods/index.js";
+import { type Method, microBatch, openMethod } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
 import { learningRate } from "../optim/index.js";
 import type { Runtime } from "../runtime/index.js";
@@ -55,7 +55,8 @@ const stateTensors = ({ state }: TrainingStep): StoredTensor[] =>
 type Prepared = {
   readonly batch: Batch;
   readonly skipped: number;
-  readonly draws: Readonly<Record<string, HostArray>>;
+  /** For the batch, or for each of its parts. */
+  readonly draws: readonly Readonly<Record<string, HostArray>>[];
 };
 
 /** A run in progress: steps, metrics, sheets of samples, checkpoints, and at the end the model. */
@@ -101,7 +102,12 @@ export class Run {
     const batch = await this.loader.next();
     const skipped = this.loader.skipped.size;
     const classes = this.description.classes.length;
-    return { batch, skipped, draws: this.method.draws(batch, { seed, step, steps: train.steps, classes }) };
+    const context = { seed, step, steps: train.steps, classes };
+    const draws = Array.from({ length: train.microBatches }, (_, j) => {
+      const part = microBatch(batch, j, train.microBatches, this.method.firstShare);
+      return this.method.draws(part, context);
+    });
+    return { batch, skipped, draws };
   }
 
   /** The same for the step after this one, once this one's program has been handed to its threads. */
@@ -114,7 +120,7 @@ export class Run {
   private async oneStep(): Promise<void> {
     const { train } = this.config;
     const { batch, skipped, draws } = await (this.ahead ?? this.prepare(this.done));
-    const running = this.step.gradients(draws);
+    const running = this.step.gradients(...draws);
     this.prepareNext();
     const losses = await running;
     await this.requireFinite(losses, batch);

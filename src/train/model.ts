@@ -2,6 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import { METHODS, type TrainedMethod } from "../methods/index.js";
+import type { BuildOptions } from "../models/dit.js";
 import { buildNetwork, type NetworkConfig } from "../models/network.js";
 import { type Parameter, parameterInput, positionValues, Scope } from "../nn/index.js";
 import { full, input } from "../ops/index.js";
@@ -23,9 +24,10 @@ export type ModelDescription = {
 export const openNetwork = (
   config: NetworkConfig,
   inputOf: (name: string) => string = parameterInput,
+  options: BuildOptions = {},
 ): { network: Network; parameters: readonly Parameter[] } => {
   const scope = new Scope(new Map(), "", inputOf);
-  const model = buildNetwork(config);
+  const model = buildNetwork(config, options);
   const network: Network = (x, t, s, y) => model(scope, { x, t, s, y });
   const time = full(0, { dtype: "float32", shape: [1, 1, 1, 1] });
   const image = { dtype: "float32", shape: [1, config.channels, config.imageSize, config.imageSize] } as const;

@@ -25,10 +25,12 @@ const buildStep = (
   description: ModelDescription,
   teacher: Teacher | undefined,
 ): Promise<TrainingStep> => {
-  const { network, parameters } = openNetwork(description.network);
+  const { checkpointBlocks } = config.train;
+  const { network, parameters } = openNetwork(description.network, undefined, { checkpointBlocks });
   const { network: average } = openNetwork(description.network, averageName);
   const { imageSize: side, channels, classes } = description.network;
-  const { batch, steps } = config.train;
+  const { batch: whole, steps, microBatches } = config.train;
+  const batch = whole / microBatches;
   const method = openMethod(config.objective);
   const loss = method.loss({ network, average, teacher: teacher?.denoiser }, { batch, channels, side, classes });
   const rate = learningRate({ ...config.optimizer, ...config.train });
@@ -39,6 +41,7 @@ const buildStep = (
     transform: adamw({ ...config.optimizer, learningRate: rate }),
     averages: { ema: emaDecay(config.ema), ...(averageDecay && { average: (k: number) => averageDecay(k, steps) }) },
     clipNorm: config.optimizer.clipNorm,
+    microBatches,
     ...(teacher && { fixed: teacher.weights }),
   });
 };

@@ -7,9 +7,9 @@ import { lower } from "../onnx/index.js";
 import { input, scalar } from "../ops/index.js";
 import { clipFactor, globalNorm, type Transform } from "../optim/index.js";
 import type { DeviceTensor, Executable, Program, Runtime } from "../runtime/index.js";
+import { Accumulator, gradientName } from "./accumulate.js";
 import { lastName, nextName, TrainingState } from "./state.js";
 
-const gradientName = (name: string): string => `gradient.${name}`;
 const slotName = (slot: string, name: string): string => `${slot}.${name}`;
 
 /** Under which name the state holds the moving average of a parameter that samples are drawn with. */
@@ -33,6 +33,8 @@ export type StepOptions = {
   readonly averages: Readonly<Record<string, (k: number) => number>>;
   /** Program inputs that never change, such as a teacher's weights; whoever made them disposes of them. */
   readonly fixed?: Readonly<Record<string, DeviceTensor>>;
+  /** Parts of a batch, whose gradients are averaged; default 1. */
+  readonly microBatches?: number;
   /** Largest norm of the whole gradient; null leaves it as it is. */
   readonly clipNorm: number | null;
 };
@@ -98,6 +100,7 @@ export class TrainingStep {
     private readonly gradientsOf: Executable,
     private readonly normOf: Executable,
     private readonly updateOf: Executable,
+    private readonly totals: Accumulator | undefined,
     readonly state: TrainingState,
   ) {
     const allocate = (types: Readonly<Record<string, TensorType>>, keep: (name: string) => boolean) =>
@@ -125,7 +128,9 @@ export class TrainingStep {
       await runtime.compile(normProgram(options)),
       await runtime.compile(update),
     ] as const;
-    return new TrainingStep(runtime, options, ...executables, new TrainingState(runtime, types));
+    const { microBatches = 1, parameters } = options;
+    const totals = microBatches > 1 ? await Accumulator.create(runtime, parameters, microBatches) : undefined;
+    return new TrainingStep(runtime, options, ...executables, totals, new TrainingState(runtime, types));
   }
 
   /** Program inputs that a batch must fill. */
@@ -133,10 +138,21 @@ export class TrainingStep {
     return Object.fromEntries(Object.entries(this.feeds).map(([name, { type }]) => [name, type]));
   }
 
-  /** Runs the first program on a batch. */
-  async gradients(batch: Readonly<Record<string, HostArray>>): Promise<Report> {
+  /** Runs the first program on a batch, or on each of its parts in turn; reports are means over the parts. */
+  async gradients(...parts: readonly Readonly<Record<string, HostArray>>[]): Promise<Report> {
+    const reports: Report[] = [];
+    for (const [i, part] of parts.entries()) {
+      reports.push(await this.gradientsOfPart(part));
+      await this.totals?.add(this.slopes, i === 0);
+    }
+    const names = Object.keys(this.reports);
+    const mean = (name: string): number => reports.reduce((sum, report) => sum + report[name]!, 0) / reports.length;
+    return Object.fromEntries(names.map((name) => [name, mean(name)]));
+  }
+
+  private async gradientsOfPart(part: Readonly<Record<string, HostArray>>): Promise<Report> {
     for (const [name, tensor] of Object.entries(this.feeds)) {
-      const data = batch[name];
+      const data = part[name];
       if (!data) throw new Error(`the batch lacks ${name}`);
       await tensor.write(data);
     }
@@ -152,12 +168,13 @@ export class TrainingStep {
    * reported and not followed: the state stays as it was.
    */
   async update(k: number): Promise<Report> {
-    await this.normOf.run(this.slopes, { grad_norm: this.norm });
+    const slopes = this.totals?.gradients() ?? this.slopes;
+    await this.normOf.run(slopes, { grad_norm: this.norm });
     const report = await readAll({ grad_norm: this.norm });
     if (!Number.isFinite(report.grad_norm)) return report;
     const values = this.scalarValues(k, report.grad_norm!);
     for (const [name, tensor] of Object.entries(this.scalars)) await tensor.write(Float32Array.of(values[name]!));
-    await this.updateOf.run({ ...this.state.inputs(), ...this.slopes, ...this.scalars }, this.state.outputs());
+    await this.updateOf.run({ ...this.state.inputs(), ...slopes, ...this.scalars }, this.state.outputs());
     this.state.swap();
     return report;
   }
@@ -171,6 +188,7 @@ export class TrainingStep {
 
   release(): void {
     for (const executable of [this.gradientsOf, this.normOf, this.updateOf]) executable.release();
+    this.totals?.release();
     this.state.dispose();
     this.norm.dispose();
     for (const group of [this.feeds, this.slopes, this.reports, this.scalars])

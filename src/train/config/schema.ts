@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../errors.js";
+import { dividesEvenly, firstCount, openMethod } from "../../methods/index.js";
 import { checkNetwork } from "../../models/network.js";
 import { dataSchema, imageShape } from "./data.js";
 import { above0, atLeast0, count, text, withKind } from "./fields.js";
@@ -42,6 +43,13 @@ const trainSchema = z
   .strictObject({
     steps: count().describe("number of optimiser steps"),
     batch: count().describe("images per step"),
+    microBatches: count()
+      .default(1)
+      .describe("parts that a batch is worked on in, one after another: less memory, the same gradients"),
+    checkpointBlocks: z
+      .boolean()
+      .default(false)
+      .describe("compute each block again for its gradient instead of keeping it: less memory, a third more time"),
     logEvery: count().default(10).describe("steps between lines of metrics"),
     sampleEvery: count().default(1000).describe("steps between sheets of samples"),
     checkpointEvery: count().default(1000).describe("steps between checkpoints"),
@@ -95,11 +103,21 @@ const modelProblem = ({ data, model }: Sections): string | undefined => {
   }
 };
 
+const microBatchProblem = (batch: number, parts: number, share = 0): string => {
+  const fits = Array.from({ length: batch }, (_, i) => i + 1).filter((n) => dividesEvenly(batch, n, share));
+  const first = firstCount(share, batch);
+  const kinds = first > 0 && first < batch ? ` of ${first} and ${batch - first} samples` : "";
+  return `train.microBatches is ${parts}; it must divide the batch of ${batch}${kinds} evenly: ${fits.join(", ")}`;
+};
+
 /** What must hold between sections. */
 export const configSchema = sections.superRefine((config, context) => {
   const refuse = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
   const problem = modelProblem(config);
   if (problem !== undefined) refuse(problem.split(" ", 1)[0]!.split("."), problem);
   const unfit = objectiveProblem(config.objective, config.train.steps);
+  const { batch, microBatches: parts } = config.train;
+  if (!dividesEvenly(batch, parts, openMethod(config.objective).firstShare))
+    refuse(["train", "microBatches"], microBatchProblem(batch, parts, openMethod(config.objective).firstShare));
   if (unfit) refuse(["objective", ...unfit.field.split(".")], `objective.${unfit.field} ${unfit.text}`);
 });
