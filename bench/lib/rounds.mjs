@@ -5,16 +5,21 @@ import { quantile } from "../../dist/runtime/index.js";
 /** Idle threads of a pool spin for a while after a round; the next one starts when they sleep. */
 const SETTLE = 300;
 
-/** One round of each in turn, `rounds` times: the milliseconds of each, and its last answer. */
+/** One round of each in turn, `rounds` times: the milliseconds of each, and its last answer. Who fails is left out. */
 export const interleave = async (peers, rounds) => {
   const measured = peers.map((peer) => ({ ...peer, ms: [], last: undefined }));
   for (let k = 0; k < rounds; k++)
-    for (const peer of measured) {
+    for (const peer of measured.filter(({ failed }) => !failed)) {
       await sleep(SETTLE);
-      peer.last = await peer.round();
-      peer.ms.push(peer.last.ms);
+      try {
+        peer.last = await peer.round();
+        peer.ms.push(peer.last.ms);
+      } catch (thrown) {
+        peer.failed = true;
+        console.log(`left out in round ${k + 1}: ${thrown.message}`);
+      }
     }
-  return measured;
+  return measured.filter(({ failed }) => !failed);
 };
 
 export const median = (values) => quantile(values, 0.5);

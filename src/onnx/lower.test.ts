@@ -115,6 +115,12 @@ test("weights stay outside: DiT-B/4 with its 131 million parameters is a program
   expect(largest).toBe(4 * 64 * 768); // the position codes
 });
 
+test("a second name for a result comes right after it, so that ONNX Runtime computes nothing earlier for its sake", () => {
+  const h = product();
+  const { node } = decode({ g: h, again: h.mul(1), later: gelu(h.add(b)) });
+  expect(node.map(({ output }) => output[0])).toEqual(["g", "again", expect.anything(), "later"]);
+});
+
 test.each<RuntimeKind>(["native", "portable"])("weights given for good are no inputs (%s)", async (kind) => {
   const runtime = await openRuntime({ kind, threads: 1 });
   const given = { w: Float32Array.from(gaussian("w", [2, 3])), unused: Float32Array.of(1) };

@@ -145,6 +145,12 @@ export const lower = (
   return Object.keys(inPlace).length > 0 ? { ...program, inPlace } : program;
 };
 
+/** A second name for a value, right after the value: at the end of the list it would be what ONNX Runtime computes first. */
+const insertCopy = (nodes: OnnxNode[], value: string, output: string): void => {
+  const after = nodes.findIndex(({ outputs }) => outputs.includes(value)) + 1;
+  nodes.splice(after, 0, { name: `copy_${output}`, type: "Identity", inputs: [value], outputs: [output] });
+};
+
 /** Gives results their public names. A result that is an input, a constant or a second name for one is copied. */
 const finish = (
   name: string,
@@ -160,13 +166,7 @@ const finish = (
     const x = wanted[i]!;
     const internal = names.get(x)!;
     const copied = isConstant(x) || inputName(x) !== undefined || renamed.has(internal);
-    if (copied)
-      builder.emitted.push({
-        name: `copy_${output}`,
-        type: "Identity",
-        inputs: [renamed.get(internal) ?? internal],
-        outputs: [output],
-      });
+    if (copied) insertCopy(builder.emitted, internal, output);
     else renamed.set(internal, output);
   });
   const rename = (value: string): string => renamed.get(value) ?? value;
