@@ -5,7 +5,6 @@ import { openMethod } from "../../dist/methods/index.js";
 import { lower } from "../../dist/onnx/index.js";
 import { input } from "../../dist/ops/index.js";
 import { adamw } from "../../dist/optim/index.js";
-import { key } from "../../dist/random/random.js";
 import { peakMemory } from "../../dist/runtime/index.js";
 import { openNetwork } from "../../dist/train/model.js";
 import { gradientProgram, normProgram, updateProgram } from "../../dist/train/step.js";

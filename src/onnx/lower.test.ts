@@ -134,3 +134,18 @@ test.each<RuntimeKind>(["native", "portable"])("weights given for good are no in
   });
   await runtime.close();
 });
+
+test.each<RuntimeKind>(["native", "portable"])("many weights are bound and not copied (%s)", async (kind) => {
+  const [rows, columns] = [4200, 4096];
+  const runtime = await openRuntime({ kind, threads: 1 });
+  const w = Float32Array.from({ length: rows * columns }, (_, i) => ((i % 7) - 3) / 8);
+  const v = Float32Array.from({ length: columns }, (_, i) => ((i % 5) - 2) / 4);
+  const y = matmul(float("v", 1, columns), float("many", rows, columns), { transposeB: true });
+  const program = lower("test", { y }, { given: { many: w } });
+  expect(program.fixed).toBeUndefined();
+  expect([Object.keys(program.inputs), Object.keys(program.bound!)]).toEqual([["v"], ["many"]]);
+  const got = (await evaluate(runtime, program, { v })).y as Float32Array;
+  const wanted = (n: number) => v.reduce((sum, value, k) => sum + value * w[n * columns + k]!, 0);
+  for (const n of [0, 1, 2100, rows - 1]) expect(got[n]).toBeCloseTo(wanted(n), 2);
+  await runtime.close();
+});

@@ -9,6 +9,8 @@ export type Program = {
   readonly bytes: Uint8Array;
   /** Initializers that the bytes name and do not hold: weights that never change. Whoever runs the program keeps them. */
   readonly fixed?: Readonly<Record<string, Fixed>>;
+  /** Inputs whose values never change and are bound by whoever runs the program: weights that are many. */
+  readonly bound?: Readonly<Record<string, Fixed>>;
   /** Outputs that may be written into the memory of an input, which is then lost: next state over the last. */
   readonly inPlace?: Readonly<Record<string, string>>;
   readonly inputs: Readonly<Record<string, TensorType>>;

@@ -21,6 +21,7 @@ export class NativeExecutable implements Executable {
     private readonly api: OrtApi,
     private readonly session: Pointer,
     readonly program: Program,
+    private readonly bound: ReadonlyMap<string, NativeTensor>,
     private readonly onRelease: () => void,
   ) {
     this.inputs = Object.keys(program.inputs);
@@ -81,6 +82,7 @@ export class NativeExecutable implements Executable {
 
   private bind(tensors: readonly NativeTensor[]): Binding {
     const pointer = this.api.create("CreateIoBinding", this.session);
+    for (const [name, tensor] of this.bound) this.api.call("BindInput", pointer, name, tensor.pointer);
     let i = 0;
     for (const name of this.inputs) this.api.call("BindInput", pointer, name, tensors[i++]!.pointer);
     for (const name of this.outputs) this.api.call("BindOutput", pointer, name, tensors[i++]!.pointer);

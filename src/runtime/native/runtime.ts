@@ -49,14 +49,12 @@ export class NativeRuntime implements Runtime {
 
   async compile(program: Program): Promise<Executable> {
     this.checkOpen();
-    const fixed = new Map(
-      Object.entries(program.fixed ?? {}).map(([name, { type, data }]) => [name, this.borrowed(type, data)] as const),
-    );
+    const [fixed, bound] = [this.borrowed(program.fixed), this.borrowed(program.bound)];
     const compiling = createSession(this.api, this.environment, program, fixed, this.profile);
     this.compiling.add(compiling);
     const session = await compiling.finally(() => this.compiling.delete(compiling));
-    const executable = new NativeExecutable(this.api, session, program, () => {
-      for (const tensor of fixed.values()) tensor.dispose();
+    const executable = new NativeExecutable(this.api, session, program, bound, () => {
+      for (const tensor of [...fixed.values(), ...bound.values()]) tensor.dispose();
       this.executables.delete(executable);
     });
     this.executables.add(executable);
@@ -71,9 +69,15 @@ export class NativeRuntime implements Runtime {
     this.environment.release();
   }
 
-  /** A tensor over the caller's own array. */
-  private borrowed(type: TensorType, data: HostArray): NativeTensor {
-    return new NativeTensor(this.api, this.environment.memory, type, data, "borrow");
+  /** Tensors over arrays that are a program's own. */
+  private borrowed(given: Program["fixed"] = {}): Map<string, NativeTensor> {
+    const { memory } = this.environment;
+    return new Map(
+      Object.entries(given).map(([name, { type, data }]) => [
+        name,
+        new NativeTensor(this.api, memory, type, data, "borrow"),
+      ]),
+    );
   }
 
   private checkOpen(): void {

@@ -12,16 +12,6 @@ const SESSION_CONFIG: Readonly<Record<string, string>> = {
 };
 
 /**
- * Fixed weights beyond this are not laid out anew for products: that would hold them twice, and gains nothing where they
- * do not fit in the caches (DiT-B/2: the same time either way; a DiT of 1.3 million parameters: a tenth less). Packed
- * integers always are: their kernels need it.
- */
-const PREPACK_LIMIT = 1 << 26;
-
-const floatBytes = (fixed: ReadonlyMap<string, NativeTensor>): number =>
-  [...fixed.values()].reduce((sum, { type, data }) => sum + (type.dtype === "float32" ? data.byteLength : 0), 0);
-
-/**
  * Compiles a program on another thread; `fixed` are its fixed tensors by name, which must outlive the session. Throws
  * ONNX Runtime's message under the program's name.
  */
@@ -35,7 +25,6 @@ export const createSession = async (
   const options = sessionOptions(api, environment, profile);
   const [names, values] = [[...fixed.keys()], [...fixed.values()].map(({ pointer }) => pointer)];
   if (names.length > 0) api.call("AddExternalInitializers", options, names, values, names.length);
-  if (floatBytes(fixed) > PREPACK_LIMIT) api.call("AddSessionConfigEntry", options, "session.disable_prepacking", "1");
   const session: [Pointer | null] = [null];
   try {
     await api.callAsync("CreateSessionFromArray", environment.pointer, bytes, bytes.byteLength, options, session);

@@ -9,10 +9,11 @@ import type { Call, Id, Ids, Ready, Reply, Request, Setup } from "./protocol.js"
 
 /** onnxruntime-node's `run` blocks its thread, so sessions and tensors live on this one. */
 
+type Compiled = { readonly session: InferenceSession; readonly bound: Readonly<Record<string, Tensor>> };
 type Stored = { readonly data: HostArray; readonly tensor: Tensor };
 
 const tensors = new Map<Id, Stored>();
-const sessions = new Map<Id, InferenceSession>();
+const sessions = new Map<Id, Compiled>();
 const { threads, spin, profile } = workerData as Setup;
 
 /** Memory patterns are off for the reason given in ../native/session.ts. */
@@ -37,6 +38,18 @@ const named = (ids: Ids): Record<string, Tensor> =>
 /** The model with everything inside: onnxruntime-node takes no values beside it. */
 const bytesOf = ({ bytes, fixed }: Program): Uint8Array => (fixed ? withFixed(bytes, fixed) : bytes);
 
+const boundTensors = ({ bound = {} }: Program): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(bound).map(([name, { type, data }]) => [
+      name,
+      new Tensor(type.dtype, data as never, [...type.shape]),
+    ]),
+  );
+
+const run = async ({ session, bound }: Compiled, inputs: Ids, outputs: Ids): Promise<void> => {
+  await session.run({ ...bound, ...named(inputs) }, named(outputs));
+};
+
 const serve = async (request: Request): Promise<HostArray | undefined> => {
   switch (request.kind) {
     case "tensor":
@@ -51,13 +64,16 @@ const serve = async (request: Request): Promise<HostArray | undefined> => {
       tensors.delete(request.tensor);
       return;
     case "compile":
-      sessions.set(request.executable, await InferenceSession.create(bytesOf(request.program), OPTIONS));
+      sessions.set(request.executable, {
+        session: await InferenceSession.create(bytesOf(request.program), OPTIONS),
+        bound: boundTensors(request.program),
+      });
       return;
     case "run":
-      await sessions.get(request.executable)!.run(named(request.inputs), named(request.outputs));
+      await run(sessions.get(request.executable)!, request.inputs, request.outputs);
       return;
     case "release":
-      await sessions.get(request.executable)?.release();
+      await sessions.get(request.executable)?.session.release();
       sessions.delete(request.executable);
       return;
   }
