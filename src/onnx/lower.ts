@@ -154,11 +154,17 @@ const INITIALIZER_LIMIT = 1 << 26;
 const typesOf = (tensors: Readonly<Record<string, Fixed>>): Record<string, TensorType> =>
   Object.fromEntries(Object.entries(tensors).map(([name, { type }]) => [name, type]));
 
+const float32Bytes = (given: readonly HostArray[]): number =>
+  given.reduce((sum, data) => sum + (data instanceof Float32Array ? data.byteLength : 0), 0);
+
+/** Whether given weights are few enough to become initializers. */
+export const areFew = (given: Readonly<Record<string, HostArray>>): boolean =>
+  float32Bytes(Object.values(given)) <= INITIALIZER_LIMIT;
+
 /** Which given tensors become initializers and which are bound. Packed integers always are initializers: kernels ask for it. */
 const shareOut = (given: readonly (readonly [string, Fixed])[]) => {
-  const isFloat32 = ([, { type }]: readonly [string, Fixed]): boolean => type.dtype === "float32";
-  const bytes = given.filter(isFloat32).reduce((sum, [, { data }]) => sum + data.byteLength, 0);
-  const isBound = (entry: readonly [string, Fixed]): boolean => bytes > INITIALIZER_LIMIT && isFloat32(entry);
+  const many = float32Bytes(given.map(([, { data }]) => data)) > INITIALIZER_LIMIT;
+  const isBound = ([, { type }]: readonly [string, Fixed]): boolean => many && type.dtype === "float32";
   return {
     fixed: Object.fromEntries(given.filter((entry) => !isBound(entry))),
     bound: Object.fromEntries(given.filter(isBound)),
