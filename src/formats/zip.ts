@@ -30,6 +30,7 @@ export type Zip = {
 
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
+const UTF8 = new TextDecoder();
 /** Bytes given to the decompressor at once; each gives at most 1032. */
 const PIECE = 4096;
 
@@ -52,7 +53,7 @@ const dataStart = async (source: RandomAccess, member: ZipMember): Promise<numbe
   if (bytes.length < LOCAL_BYTES || view.getUint32(0, true) !== LOCAL)
     throw refuse(source, member, `has no header at byte ${member.header}`);
   const named = view.getUint16(26, true);
-  const local = new TextDecoder().decode(await source.read(member.header + LOCAL_BYTES, named));
+  const local = UTF8.decode(await source.read(member.header + LOCAL_BYTES, named));
   if (local !== member.name) throw refuse(source, member, `is called ${shown(local)} in its own header`);
   const start = member.header + LOCAL_BYTES + named + view.getUint16(28, true);
   if (start + member.packed > member.limit)

@@ -11,6 +11,7 @@ const LOCATOR64_BYTES = 20;
 const ENTRY = 0x02014b50;
 const ENTRY_BYTES = 46;
 const LOCAL_BYTES = 30;
+const UTF8 = new TextDecoder();
 const LONGEST_COMMENT = 0xffff;
 const ZIP64_EXTRA = 0x0001;
 const ENCRYPTED = 0x2041; // bits 0, 6 and 13
@@ -104,7 +105,7 @@ const variableBytes = (view: DataView, at: number): number =>
 const parseEntry = (source: RandomAccess, bytes: Uint8Array): Entry => {
   const view = viewOf(bytes);
   const named = view.getUint16(28, true);
-  const name = new TextDecoder().decode(bytes.subarray(ENTRY_BYTES, ENTRY_BYTES + named));
+  const name = UTF8.decode(bytes.subarray(ENTRY_BYTES, ENTRY_BYTES + named));
   const refuse = (problem: string): UserError => new UserError(`${source.name}: member ${shown(name)} ${problem}`);
   if (!isInside(name)) throw refuse("has a name that leads out of the archive");
   if (view.getUint16(8, true) & ENCRYPTED) throw refuse("is encrypted");

@@ -1,18 +1,15 @@
 import { build, extend, fill, global, integer, newObjectEx, reduce, setItems, stackGlobal } from "./build.js";
 import type { Machine } from "./machine.js";
-import { Dict, List, Tuple, type Value } from "./values.js";
+import { Dict, List, Tuple } from "./values.js";
 
 const HIGHEST_PROTOCOL = 5;
 
 export type Instruction = (m: Machine) => void;
 
-/** The last `count` values, in the order they were pushed. */
-const take = (m: Machine, count: number): Value[] => Array.from({ length: count }, () => m.pop()).reverse();
-
 const tuple =
   (count: number): Instruction =>
   (m) =>
-    m.create(new Tuple(take(m, count)));
+    m.create(new Tuple(m.popMany(count)));
 
 const protocol: Instruction = (m) => {
   const version = m.uint8();
@@ -26,7 +23,8 @@ const frame: Instruction = (m) => {
   m.at -= length;
 };
 
-const latin1 = (bytes: Uint8Array): string => new TextDecoder("latin1").decode(bytes);
+const LATIN1 = new TextDecoder("latin1");
+const latin1 = (bytes: Uint8Array): string => LATIN1.decode(bytes);
 
 const refused =
   (name: string, why: string): Instruction =>
@@ -82,7 +80,7 @@ export const INSTRUCTIONS: ReadonlyMap<number, Instruction> = new Map<number, In
   [0x74, (m) => m.create(new Tuple(m.popMark()))], // TUPLE
   [0x7d, (m) => m.create(new Dict())],
   [0x64, (m) => m.create(fill(m, new Dict(), m.popMark()))], // DICT
-  [0x73, (m) => setItems(m, take(m, 2))], // SETITEM
+  [0x73, (m) => setItems(m, m.popMany(2))], // SETITEM
   [0x75, (m) => setItems(m, m.popMark())], // SETITEMS
   [0x71, (m) => m.remember(m.uint8())], // BINPUT
   [0x72, (m) => m.remember(m.uint32())], // LONG_BINPUT

@@ -13,6 +13,8 @@ export const LIMITS = {
   line: 1_000,
 } as const;
 
+const UTF8 = new TextDecoder();
+
 /** The state of an unpickling: bytes with a position, a stack with marks, a memo. It computes values and does nothing else. */
 export class Machine {
   at = 0;
@@ -37,10 +39,16 @@ export class Machine {
 
   /** Bytes of the next `length`, which must be there. */
   take(length: number): Uint8Array {
+    const from = this.skip(length);
+    return this.bytes.subarray(from, this.at);
+  }
+
+  /** Goes on behind the next `length` bytes; where they begin. */
+  private skip(length: number): number {
     const left = this.bytes.length - this.at;
     if (length > left) this.fail(`an instruction at byte ${this.at} claims ${length} bytes; ${left} are left`);
     this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
+    return this.at - length;
   }
 
   uint8(): number {
@@ -69,7 +77,7 @@ export class Machine {
   }
 
   text(length: number): string {
-    return new TextDecoder().decode(this.take(length));
+    return UTF8.decode(this.take(length));
   }
 
   line(): string {
@@ -78,11 +86,6 @@ export class Machine {
     const line = this.text(end);
     this.at++;
     return line;
-  }
-
-  private skip(length: number): number {
-    this.take(length);
-    return this.at - length;
   }
 
   push(value: Value): void {
@@ -106,6 +109,14 @@ export class Machine {
     if (this.stack.length <= (this.marks.at(-1) ?? 0))
       this.fail(`the instruction before byte ${this.at} takes a value where none is`);
     return this.stack.pop()!;
+  }
+
+  /** The last `count` values come off the stack, in the order they were pushed. */
+  popMany(count: number): Value[] {
+    const from = this.stack.length - count;
+    if (from < (this.marks.at(-1) ?? 0))
+      this.fail(`the instruction before byte ${this.at} takes ${count} values where fewer are`);
+    return this.stack.splice(from);
   }
 
   /** The value that `pop` would take. */
