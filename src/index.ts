@@ -31,6 +31,7 @@ export {
 export { SAMPLERS, type SamplerName } from "./samplers/index.js";
 export { type Config, parseConfig, resolveConfig } from "./train/config/index.js";
 export { type Generated, Generator, readWeights } from "./train/generate.js";
+export { type Imported, type ImportOptions, importCheckpoint } from "./train/import.js";
 export { type ModelDescription, openNetwork, openWeights, readDescription, saveModel } from "./train/model.js";
 export { type QuickstartResult, quickstart } from "./train/quickstart.js";
 export { type RunOptions, type RunResult, runTraining } from "./train/run.js";

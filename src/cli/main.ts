@@ -28,6 +28,13 @@ const verbs: readonly Verb[] = [
     },
   },
   {
+    name: "import",
+    load: async () => {
+      const { importCommand } = await import("./import.js");
+      return importCommand(async (options) => (await import("./run/import.js")).run(options, out));
+    },
+  },
+  {
     name: "compare",
     load: async () => {
       const { compareCommand } = await import("./compare.js");

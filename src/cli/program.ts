@@ -13,6 +13,8 @@ Examples:
   soflow quickstart                               train a small model and draw from it
   soflow train --config quickstart --set seed=1   train from a preset or a YAML file
   soflow sample runs/quickstart --out sheet.png   draw images, one network evaluation each
+  soflow import 400000.pt --config official.yaml --out runs/official
+                                                  go on from a PyTorch checkpoint
   soflow compare --config compare-checkerboard    train several methods alike and compare them
   soflow doctor                                   what this machine runs on, and how fast
 

@@ -4,7 +4,8 @@ import { sizeOf } from "../graph/dtype.js";
 /** Element types of the safetensors format. */
 export type SafetensorsType = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL";
 
-const BYTES: Readonly<Record<SafetensorsType, number>> = {
+/** Bytes per element. */
+export const SAFETENSORS_BYTES: Readonly<Record<SafetensorsType, number>> = {
   F64: 8,
   F32: 4,
   F16: 2,
@@ -56,10 +57,10 @@ const isSize = (n: unknown): n is number => Number.isSafeInteger(n) && (n as num
 
 const entryOf = (name: string, value: unknown, file: string): Entry => {
   const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : ({} as Record<string, unknown>);
-  const known = typeof dtype === "string" && Object.hasOwn(BYTES, dtype);
+  const known = typeof dtype === "string" && Object.hasOwn(SAFETENSORS_BYTES, dtype);
   if (!known)
     throw new UserError(
-      `${file}: tensor ${name} has element type ${String(dtype)}; known are ${Object.keys(BYTES).join(", ")}`,
+      `${file}: tensor ${name} has element type ${String(dtype)}; known are ${Object.keys(SAFETENSORS_BYTES).join(", ")}`,
     );
   if (
     !Array.isArray(shape) ||
@@ -70,7 +71,7 @@ const entryOf = (name: string, value: unknown, file: string): Entry => {
   )
     throw new UserError(`${file}: the entry of tensor ${name} is malformed`);
   const [start, end] = offsets as [number, number];
-  const bytes = sizeOf(shape) * BYTES[dtype as SafetensorsType];
+  const bytes = sizeOf(shape) * SAFETENSORS_BYTES[dtype as SafetensorsType];
   if (end - start !== bytes)
     throw new UserError(
       `${file}: tensor ${name} of shape [${shape}] takes ${bytes} bytes, its entry says ${end - start}`,
@@ -119,7 +120,7 @@ export const encodeHeader = (
   let at = 0;
   const entries = tensors.map(({ name, dtype, shape }) => {
     const start = at;
-    at += sizeOf(shape) * BYTES[dtype];
+    at += sizeOf(shape) * SAFETENSORS_BYTES[dtype];
     return [name, { dtype, shape, data_offsets: [start, at] }] as const;
   });
   const text = JSON.stringify(Object.fromEntries([["__metadata__", metadata], ...entries]));
@@ -154,11 +155,15 @@ export const halfToNumber = (bits: number): number => {
 /** The exact value of a bfloat16: the upper half of a float32. */
 export const bfloatToNumber = (bits: number): number => new Float32Array(Uint32Array.of(bits << 16).buffer)[0]!;
 
+/** As `bfloatToNumber`, for many. */
+const widenBfloats = (bits: Uint16Array): Float32Array<ArrayBuffer> =>
+  new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
+
 /** The values of a tensor from its bytes. Halves and bfloat16 are widened to float32. */
 export const decodeTensor = (dtype: SafetensorsType, bytes: Uint8Array) => {
   const { buffer } = new Uint8Array(bytes); // a copy of its own is aligned
   if (dtype === "F16") return Float32Array.from(new Uint16Array(buffer), halfToNumber);
-  if (dtype === "BF16") return Float32Array.from(new Uint16Array(buffer), bfloatToNumber);
+  if (dtype === "BF16") return widenBfloats(new Uint16Array(buffer));
   return new CONSTRUCTORS[dtype](buffer);
 };
 

@@ -10,7 +10,10 @@ import { averageName, emaName, TrainingStep } from "./step.js";
 import { openTeacher, type Teacher } from "./teacher.js";
 
 /** The model that a configuration and a dataset describe. One label is no label. */
-export const describeModel = ({ model, objective }: Config, dataset: Dataset): ModelDescription => {
+export const describeModel = (
+  { model, objective }: Pick<Config, "model" | "objective">,
+  dataset: Pick<Dataset, "classes" | "shape">,
+): ModelDescription => {
   const classes = dataset.classes.length > 1 ? dataset.classes : [];
   const { height: imageSize, channels } = dataset.shape;
   const { times, labelDropout } = openMethod(objective);

@@ -43,7 +43,8 @@ export const writeSafetensors = (
     }
   });
 
-const readRange = async (file: FileHandle, start: number, size: number): Promise<Uint8Array> => {
+/** Bytes of a part of a file; fewer where it ends before. */
+export const readRange = async (file: FileHandle, start: number, size: number): Promise<Uint8Array> => {
   const bytes = new Uint8Array(size);
   for (let done = 0; done < size; ) {
     const { bytesRead } = await file.read(bytes, done, size - done, start + done);
