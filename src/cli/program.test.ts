@@ -6,6 +6,7 @@ import { SAMPLERS } from "../samplers/index.js";
 import { type CompareOptions, compareCommand } from "./compare.js";
 import { doctorCommand, type Engine } from "./doctor.js";
 import { FailedCheck, Interrupted } from "./errors.js";
+import { type ImportOptions, importCommand } from "./import.js";
 import { SAMPLER_NAMES } from "./options.js";
 import { runProgram, type Verb } from "./program.js";
 import { type QuickstartOptions, quickstartCommand } from "./quickstart.js";
@@ -18,7 +19,8 @@ const soflow = async (
   line: readonly string[],
   { passed = true, engine = workingEngine }: { passed?: boolean; engine?: Engine } = {},
 ) => {
-  const given: (TrainOptions | SampleOptions | CompareOptions | VerifyOptions | QuickstartOptions)[] = [];
+  const given: (TrainOptions | SampleOptions | ImportOptions | CompareOptions | VerifyOptions | QuickstartOptions)[] =
+    [];
   const printed = { out: "", err: "" };
   const out = (text: string) => {
     printed.out += text;
@@ -38,6 +40,7 @@ const soflow = async (
     verb("quickstart", () => quickstartCommand(keep)),
     verb("train", () => trainCommand(keep)),
     verb("sample", () => sampleCommand(keep)),
+    verb("import", () => importCommand(keep)),
     verb("compare", () => compareCommand(keep)),
     verb("verify", () => verifyCommand(async (options) => keep(options).then(() => passed))),
     verb("doctor", () => doctorCommand(engine, out)),
@@ -56,7 +59,7 @@ const workingEngine: Engine = {
 };
 
 test("a verb that is named is the only one loaded", async () => {
-  for (const name of ["quickstart", "train", "sample", "compare", "verify", "doctor"]) {
+  for (const name of ["quickstart", "train", "sample", "import", "compare", "verify", "doctor"]) {
     const { code, loaded, out } = await soflow([name, "--help"]);
     expect(code).toBe(0);
     expect(loaded).toEqual([name]);
@@ -67,10 +70,28 @@ test("a verb that is named is the only one loaded", async () => {
 test("help lists the verbs, and version is the package's", async () => {
   const { code, out } = await soflow(["--help"]);
   expect(code).toBe(0);
-  for (const name of ["quickstart", "train", "sample", "compare", "verify", "doctor", "Examples:", "Exit codes:"])
+  for (const name of [
+    "quickstart",
+    "train",
+    "sample",
+    "import",
+    "compare",
+    "verify",
+    "doctor",
+    "Examples:",
+    "Exit codes:",
+  ])
     expect(out).toContain(name);
   expect((await soflow(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(await soflow([])).toMatchObject({ code: 2 });
+});
+
+test("import: a checkpoint, its configuration, a folder", async () => {
+  const { given } = await soflow(["import", "x.pt", "--config", "c.yaml", "--out", "runs/x", "--set", "seed=1"]);
+  expect(given).toEqual({ checkpoint: "x.pt", config: "c.yaml", out: "runs/x", overrides: ["seed=1"] });
+  const missing = await soflow(["import", "x.pt", "--out", "runs/x"]);
+  expect(missing).toMatchObject({ code: 2, given: undefined });
+  expect(missing.err).toBe("soflow: import: --config is missing; give the checkpoint's YAML file, or a preset\n");
 });
 
 test("train: defaults, overrides, and --out and --threads over the configuration", async () => {

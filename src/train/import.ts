@@ -70,21 +70,20 @@ const describe = async (
   { weights, average }: Layout,
   options: ImportOptions,
 ): Promise<ModelDescription> => {
-  const rows = (weights ?? average)?.get(TABLE)?.shape[0] ?? 1;
-  const count = rows - Number(openMethod(config.objective).labelDropout > 0);
+  const rows = (weights ?? average)?.get(TABLE)?.shape[0];
+  const count = rows && rows - Number(openMethod(config.objective).labelDropout > 0);
   return describeModel(config, { shape, classes: await labelNames(config, count, options) });
 };
 
 /** Names of the labels, where the data are at hand; else their numbers. */
 const labelNames = async (
   { data, seed }: ImportConfig["config"],
-  count: number,
+  count: number | undefined,
   { onNote, checkpoint }: ImportOptions,
 ): Promise<readonly string[]> => {
-  const numbers = Array.from({ length: Math.max(0, count) }, (_, i) => String(i));
   const names = data && (await classesOf(data, seed, onNote));
-  if (!names) return numbers;
-  if (Math.max(1, names.length) !== Math.max(1, count))
+  if (!names) return Array.from({ length: count ?? 0 }, (_, i) => String(i));
+  if (count !== undefined && Math.max(1, names.length) !== Math.max(1, count))
     throw new UserError(`${checkpoint} has ${count} labels; the data of the configuration have ${names.length}`);
   return names;
 };

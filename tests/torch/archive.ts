@@ -12,6 +12,8 @@ export type Written = {
   /** Where the directory says that the member begins. */
   readonly offset?: number;
   readonly crc?: number;
+  /** Whether sizes and offset stand in the zip64 field, as they must beyond 4 GB. */
+  readonly wide?: boolean;
 };
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -45,27 +47,19 @@ const local = ({ name, localName = name, bytes, method = 0 }: Written): Uint8Arr
   );
 };
 
+const FULL = 0xffffffff;
+
 const entry = (member: Written, at: number): Uint8Array => {
-  const {
-    name,
-    bytes,
-    method = 0,
-    size = bytes.length,
-    flags = 0,
-    offset = at,
-    crc = method === 0 ? crc32(bytes) : 0,
-  } = member;
+  const { name, bytes, method = 0, size = bytes.length, flags = 0, offset = at, wide = false } = member;
+  const { crc = method === 0 ? crc32(bytes) : 0 } = member;
   const named = encode(name);
+  const numbers = [bytes.length, size, offset].map((value) => le(4, wide ? FULL : value)) as Uint8Array[];
+  const field = wide ? concat(le(2, 1), le(2, 24), le(8, size), le(8, bytes.length), le(8, offset)) : new Uint8Array(0);
+  const other = concat(le(2, 0x4246), le(2, 3), [1, 2, 3]); // a field of PyTorch's, to be stepped over
+  const extra = wide ? concat(other, field) : field;
   const head = [le(4, 0x02014b50), le(2, 20), le(2, 20), le(2, flags), le(2, method), le(4, 0), le(4, crc)];
-  return concat(
-    ...head,
-    le(4, bytes.length),
-    le(4, size),
-    le(2, named.length),
-    new Uint8Array(12),
-    le(4, offset),
-    named,
-  );
+  const lengths = [le(2, named.length), le(2, extra.length), new Uint8Array(10)];
+  return concat(...head, numbers[0]!, numbers[1]!, ...lengths, numbers[2]!, named, extra);
 };
 
 /** A zip archive of these members, with the changes that the test makes to its end record. */

@@ -60,10 +60,9 @@ test.each([2, 3, 4, 5])("protocol %i: every element type and every view, to the 
   for (const [name, [dtype, Type]] of Object.entries(INTEGERS)) {
     const tensor = tensors.get(`tensors.integers.${name}`);
     expect(tensor?.dtype).toBe(dtype);
-    const wanted = range(7).map((i) => (5 * i) % 11);
-    expect(await tensor?.read()).toEqual(
-      Type === BigInt64Array ? Type.from(wanted, BigInt) : (Type as Uint8ArrayConstructor).from(wanted),
-    );
+    const read = await tensor!.read();
+    expect(read).toBeInstanceOf(Type);
+    expect(Array.from(read, Number)).toEqual(range(7).map((i) => (5 * i) % 11));
   }
   expect(await tensors.get("tensors.integers.bool")?.read()).toEqual(Uint8Array.from([1, 0, 0, 1, 0, 0, 1]));
   for (const [name, [shape, wanted]] of Object.entries(VIEWS))

@@ -93,7 +93,16 @@ const SMALL = torchFile(
 const loadSeeds = async () => {
   const read = async (name: string) => new Uint8Array(await readFile(new URL(name, FOLDER)));
   const small = [await read("no-checksums.pt"), SMALL]; // most inputs come of these, which are quickly read
-  const files = [...small, ...small, ...small, await read("kinds-2.pt"), await read("kinds-4.pt")];
+  const files = [
+    ...small,
+    ...small,
+    ...small,
+    ...small,
+    ...small,
+    ...small,
+    await read("kinds-2.pt"),
+    await read("kinds-4.pt"),
+  ];
   const zips = await Promise.all(files.map((file) => openZip(fromBytes(file, "seed"))));
   const parts = zips.map(async (zip) => {
     const members = [...zip.members.values()];

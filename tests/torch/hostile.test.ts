@@ -317,6 +317,11 @@ const ARCHIVES: Readonly<Record<string, readonly [Uint8Array, string | RegExp]>>
     withMember("a/data/0", { size: 2 ** 30 }),
     "member a/data/0 is stored, yet 16 bytes are to become 1073741824",
   ],
+  "sizes of 64 bits": [withMember("a/data/0", { wide: true }), "it was read"],
+  "sizes of 64 bits that lie": [
+    withMember("a/data/0", { wide: true, offset: 2 ** 40 }),
+    /^member a\/data\/0 takes bytes 1099511627776 to 1099511627822, over what begins at \d+$/,
+  ],
   "sizes of 64 bits that are missing": [
     withMember("a/data/0", { size: 0xffffffff }),
     "member a/data/0 lacks the 64-bit sizes that its entry refers to",

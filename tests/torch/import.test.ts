@@ -5,13 +5,19 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readSafetensors } from "../../src/formats/safetensors.js";
+import type { Scalar } from "../../src/formats/torch/flatten.js";
+import { sizeOf } from "../../src/graph/dtype.js";
+import type { Parameter } from "../../src/nn/index.js";
+import { commonSections } from "../../src/train/config/index.js";
 import { openCheckpoint } from "../../src/train/import/file.js";
+import { layoutOf } from "../../src/train/import/layout.js";
 import { type ImportOptions, importCheckpoint } from "../../src/train/import.js";
+import { openNetwork } from "../../src/train/model.js";
 import { writeSafetensors } from "../../src/train/safetensorsFile.js";
 import { drawSamples } from "../../src/train/sample.js";
 import { soflow } from "../cli.js";
-import { torchFile } from "./archive.js";
-import { call, dict, pickle, storage, tensor, text } from "./pickle.js";
+import { concat, torchFile } from "./archive.js";
+import { call, dict, integer, op, pickle, storage, tensor, text } from "./pickle.js";
 
 /** official.pt is a tiny DiT that PyTorch wrote in the layout of the official code; every value follows from a formula. */
 
@@ -170,16 +176,117 @@ test("the official configuration: every key has its place, and the run goes on w
   expect((await soflow("train", "--config", at("official", "config.yaml"))).out).toContain("trained 42 steps");
 });
 
-test("a missing optimizer state, step or average is said or made up for", async () => {
-  const { checkpoint, names } = await official();
-  await checkpoint.close();
-  expect(names).toContain("y_embedder.embedding_table.weight");
+test("a network of another width is refused with the first dozen tensors by name", async () => {
   const wrong = { config: at("tiny.yaml"), overrides: ["model.width=16"] };
   const refused = await importInto("wrong", wrong).catch((thrown: Error) => thrown.message);
   expect(refused).toMatch(
     /^\S+official\.pt does not fit the network of the configuration: model\.pos_embed is \[1 16 8\], not \[1 16 16\]; (model\.\S+ is \[[\d ]+\], not \[[\d ]+\]; ){11}and \d+ more$/,
   );
   expect(existsSync(at("wrong"))).toBe(false);
+});
+
+test("missing, foreign and misshapen tensors are listed together", async () => {
+  const { checkpoint, names } = await official();
+  const kept = names.filter((name) => name !== "blocks.0.mlp.fc1.bias");
+  const tensors = kept.map((name) => ({ name, ...checkpoint.tensors.get(`ema_model.network.${name}`)! }));
+  const bias = tensors.findIndex(({ name }) => name === "final_layer.linear.bias");
+  tensors[bias] = { ...tensors[bias]!, shape: [2, 2] };
+  tensors.push({ ...tensors[bias]!, name: "head.bias" });
+  await writeSafetensors(at("odd.safetensors"), tensors, {});
+  await checkpoint.close();
+  await expect(importInto("odd", { checkpoint: at("odd.safetensors") })).rejects.toThrow(
+    /^\S+odd\.safetensors does not fit the network of the configuration: model\.blocks\.0\.mlp\.fc1\.bias is missing; model\.final_layer\.linear\.bias is \[2 2\], not \[4\]; model\.head\.bias is not in the network$/,
+  );
+});
+
+/** A checkpoint in the official layout for any network, every tensor a view of one storage of ones. */
+const officialFile = (parameters: readonly Parameter[], step: number): Uint8Array => {
+  const largest = Math.max(...parameters.map(({ tensor: { shape } }) => sizeOf(shape)));
+  const view = ({ tensor: { shape } }: Parameter) => {
+    const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+    return tensor(storage("0", largest), 0, shape, strides);
+  };
+  const state = (): Uint8Array =>
+    dict(...parameters.map((parameter) => [text(`network.${parameter.name}`), view(parameter)] as const));
+  const slots = (parameter: Parameter): Uint8Array =>
+    dict([text("step"), integer(step)], [text("exp_avg"), view(parameter)], [text("exp_avg_sq"), view(parameter)]);
+  const numbers = concat(op.list, op.mark, ...parameters.map((_, i) => integer(i)), op.appends);
+  const groups = concat(op.list, dict([text("lr"), integer(1)], [text("params"), numbers]), op.append);
+  const optimizer = dict(
+    [text("state"), dict(...parameters.map((parameter, i) => [integer(i), slots(parameter)] as const))],
+    [text("param_groups"), groups],
+  );
+  const parts = [text("model"), state()] as const;
+  const all = dict(parts, [text("ema_model"), state()], [text("optimizer"), optimizer]);
+  return torchFile(pickle(all), { 0: new Uint8Array(Float32Array.from({ length: largest }, () => 1).buffer) });
+};
+
+const LATENT = { imageSize: 8, channels: 4, patch: 2, width: 8, depth: 1, heads: 2, classes: 1000, nullLabel: true };
+
+test("an official run on data of no kind known here becomes a model; its step is what its optimizer counted", async () => {
+  await writeFile(at("official.yaml"), OFFICIAL_CONFIG);
+  await writeFile(at("latent.pt"), officialFile(openNetwork(LATENT).parameters, 7));
+  const notes: string[] = [];
+  const options = {
+    checkpoint: at("latent.pt"),
+    config: at("official.yaml"),
+    onNote: (note: string) => notes.push(note),
+  };
+  const known = commonSections.data.safeParse({ kind: "latents", path: "./latents" }).success;
+  expect(await importInto("latent", options)).toEqual({ kind: known ? "run" : "model", folder: at("latent"), step: 7 });
+  expect(notes).toEqual([
+    known
+      ? expect.stringMatching(/^labels are called by their numbers, for the data cannot be opened: /)
+      : "the configuration's data are of a kind that this version cannot train on (--set data=… gives others): a model folder is made, without the optimizer's state",
+  ]);
+  const { images, description } = await drawSamples({ source: at("latent"), count: 3, seed: 0 });
+  expect(images.length).toBe(3 * 4 * 8 * 8);
+  expect(description.network).toMatchObject({ channels: 4, imageSize: 8, classes: 1000, nullLabel: true });
+});
+
+/** A checkpoint in memory, with tensors of these shapes. */
+const inMemory = (
+  shapes: Readonly<Record<string, readonly number[]>>,
+  scalars: Readonly<Record<string, Scalar>> = {},
+) => {
+  const tensors = Object.entries(shapes).map(
+    ([name, shape]) => [name, { shape, read: async () => new Float32Array(sizeOf(shape)).fill(9) }] as const,
+  );
+  const close = async () => {};
+  return { path: "x.pt", tensors: new Map(tensors), scalars: new Map(Object.entries(scalars)), ordered: true, close };
+};
+
+const GROUP = { "opt.param_groups.0.params.0": 4, "opt.param_groups.0.params.1": 7 };
+
+test("moments find their weights by their place in the group, whether positions are a buffer or a frozen weight", async () => {
+  const state = { "opt.state.4.exp_avg": [1], "opt.state.7.exp_avg": [2], "opt.state.7.exp_avg_sq": [2] };
+  const weights = { "net.module.a": [1], "net.module.b": [2], "net.module.pos_embed": [3] };
+  const buffer = await layoutOf(inMemory({ ...weights, ...state, "opt.state.4.step": [] }, GROUP));
+  expect([...buffer.moments!.m]).toMatchObject([
+    ["a", { shape: [1] }],
+    ["b", { shape: [2] }],
+  ]);
+  expect([...buffer.moments!.v.keys()]).toEqual(["b"]);
+  expect([...buffer.weights!.keys()]).toEqual(["a", "b", "pos_embed"]);
+  expect(buffer.step).toBe(9);
+  const frozen = await layoutOf(
+    inMemory({ "net.pos_embed": [3], "net.a": [1], ...state }, { ...GROUP, global_step: 3, "opt.state.7.step": 5 }),
+  );
+  expect([...frozen.moments!.m]).toMatchObject([
+    ["pos_embed", { shape: [1] }],
+    ["a", { shape: [2] }],
+  ]);
+  expect(frozen.step).toBe(3);
+});
+
+test.each([
+  [{ "opt.param_groups.1.params.0": 8 }, "its optimizer has several groups of parameters; one group is read"],
+  [{ "opt.param_groups.0.params.2": 8 }, "its optimizer has 3 parameters, its network has 2"],
+  [{ step: -1 }, "its step is -1; it must be a whole number of at least 0"],
+  [{ step: "many" }, "its step is many; it must be a whole number of at least 0"],
+] as const)("a layout with %j is refused", async (scalars, line) => {
+  const shapes = { "ema.a": [1], "ema.b": [2], "opt.state.4.exp_avg": [1] };
+  await expect(layoutOf(inMemory(shapes, { ...GROUP, ...scalars }))).rejects.toThrow(`x.pt: ${line}`);
 });
 
 /** A file of torch.save with one float32 tensor of four elements for each name. */
@@ -196,7 +303,7 @@ const REFUSED: readonly (readonly [string, () => Promise<Partial<ImportOptions>>
   [
     "nothing that fits",
     async () => ({ checkpoint: await small("few.pt", ["x", "y"]) }),
-    /few\.pt has -?\d+ labels; the data of the configuration have 10$/,
+    /few\.pt does not fit the network of the configuration: (model\.\S+ is missing; ){12}and \d+ more$/,
   ],
   [
     "a file that wants to run something",

@@ -5,7 +5,7 @@ import { type RandomAccess, shown } from "../randomAccess.js";
 import { decodeTensor, SAFETENSORS_BYTES, type SafetensorsType } from "../safetensors.js";
 import { openZip, requireChecksum, type Zip, type ZipMember } from "../zip.js";
 import { flatten, type Scalar } from "./flatten.js";
-import { chunksOf, gather, isContiguous, type View } from "./view.js";
+import { chunksOf, isContiguous, scatter, spanOf, type View } from "./view.js";
 import { type Storage, type Tensor, torchVocabulary } from "./vocabulary.js";
 
 /** Values of a tensor: floats of any width as float32, integers as they are stored, booleans as bytes. */
@@ -132,9 +132,9 @@ const readView = async (
 ): Promise<TensorValues> => {
   let out: TensorValues | undefined;
   for (const chunk of chunksOf(view, most)) {
-    const elements = await read(chunk.offset, chunk.span);
+    const elements = await read(chunk.offset, spanOf(chunk));
     out ??= new (elements.constructor as new (n: number) => TensorValues)(sizeOf(view.shape));
-    gather(elements as { [i: number]: unknown }, chunk, out as { [i: number]: unknown }, chunk.to);
+    scatter(elements as { [i: number]: unknown }, chunk, out as { [i: number]: unknown });
   }
   return out!;
 };

@@ -48,34 +48,47 @@ export const isContiguous = ({ shape, strides }: View): boolean => {
   return true;
 };
 
-/** Part of a view that is read at once: storage elements `start` … `start + span − 1` fill `count` from `to` on. */
-export type Chunk = View & { readonly span: number; readonly count: number; readonly to: number };
+/** Strides of a tensor that lies row by row. */
+export const rowStrides = (shape: readonly number[]): number[] => {
+  const strides = shape.map(() => 1);
+  for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1]! * shape[axis + 1]!;
+  return strides;
+};
 
-/** Cuts a view along its outer axes until each part spans at most `most` elements, or no more than it has. */
-export function* chunksOf(view: View, most: number, to = 0): Generator<Chunk> {
+/** Part of a view that is read at once, and where its elements go: place to + i·toStrides[0] + … of the result. */
+export type Chunk = View & { readonly to: number; readonly toStrides: readonly number[] };
+
+const without = (values: readonly number[], axis: number): number[] => values.filter((_, i) => i !== axis);
+
+/** Cuts a view along its widest axes until each part spans at most `most` elements, or no more than it has. */
+export function* chunksOf(
+  view: View,
+  most: number,
+  to = 0,
+  toStrides: readonly number[] = rowStrides(view.shape),
+): Generator<Chunk> {
   const { offset, shape, strides } = view;
   const [span, count] = [spanOf(view), sizeOf(shape)];
   if (count === 0) return;
   if (span <= Math.max(most, count)) {
-    yield { ...view, span, count, to };
+    yield { ...view, to, toStrides };
     return;
   }
-  const inner = { shape: shape.slice(1), strides: strides.slice(1) };
-  for (let i = 0; i < shape[0]!; i++)
-    yield* chunksOf({ ...inner, offset: offset + i * strides[0]! }, most, to + i * sizeOf(inner.shape));
+  const extents = strides.map((stride, axis) => stride * (shape[axis]! - 1));
+  const widest = extents.indexOf(Math.max(...extents));
+  const inner = { shape: without(shape, widest), strides: without(strides, widest) };
+  for (let i = 0; i < shape[widest]!; i++) {
+    const part = { ...inner, offset: offset + i * strides[widest]! };
+    yield* chunksOf(part, most, to + i * toStrides[widest]!, without(toStrides, widest));
+  }
 }
 
-/** The elements of a view in row order, where `elements` begins with its first.   strides any → contiguous */
-export const gather = <T extends { [i: number]: unknown }>(
-  elements: T,
-  { shape, strides }: Omit<View, "offset">,
-  out: T,
-  to: number,
-): void => {
-  let at = to;
-  const walk = (axis: number, from: number): void => {
-    if (axis === shape.length) out[at++] = elements[from];
-    else for (let i = 0; i < shape[axis]!; i++) walk(axis + 1, from + i * strides[axis]!);
+/** Copies the elements of a chunk to their places; `elements` begins with the chunk's first. */
+export const scatter = <T extends { [i: number]: unknown }>(elements: T, chunk: Chunk, out: T): void => {
+  const { shape, strides, toStrides } = chunk;
+  const walk = (axis: number, from: number, to: number): void => {
+    if (axis === shape.length) out[to] = elements[from];
+    else for (let i = 0; i < shape[axis]!; i++) walk(axis + 1, from + i * strides[axis]!, to + i * toStrides[axis]!);
   };
-  walk(0, 0);
+  walk(0, 0, chunk.to);
 };
