@@ -7,6 +7,9 @@ export type Initializer = (key: Key, shape: Shape) => Float32Array<ArrayBuffer>;
 /** All elements 0. */
 export const zerosInit: Initializer = (_, shape) => new Float32Array(sizeOf(shape));
 
+/** All elements 1. */
+export const onesInit: Initializer = (_, shape) => new Float32Array(sizeOf(shape)).fill(1);
+
 /** N(0, deviation²). */
 export const normalInit =
   (deviation: number): Initializer =>
