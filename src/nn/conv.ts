@@ -1,6 +1,6 @@
 import type { Tensor } from "../graph/tensor.js";
 import { add, conv2d, type Window } from "../ops/index.js";
-import { type Initializer, xavierUniform, zerosInit } from "./initializers.js";
+import { convXavier, type Initializer, zerosInit } from "./initializers.js";
 import type { Scope } from "./scope.js";
 
 export type ConvOptions = Window & { readonly weight?: Initializer; readonly bias?: Initializer };
@@ -20,7 +20,7 @@ export const conv = (
   x: Tensor,
   channels: number,
   kernel: number,
-  { weight = xavierUniform, bias = zerosInit, stride, padding = same(kernel) }: ConvOptions = {},
+  { weight = convXavier(), bias = zerosInit, stride, padding = same(kernel) }: ConvOptions = {},
 ): Tensor<"B C H W"> =>
   scope.build(() => {
     const w = scope.parameter("weight", [channels, x.dim(1), kernel, kernel], weight);

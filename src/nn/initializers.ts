@@ -25,3 +25,12 @@ export const xavierUniform: Initializer = (key, shape) => {
   const bound = Math.sqrt(6 / (sizeOf(shape) / fanOut + fanOut));
   return key.uniform(sizeOf(shape)).map((u) => (2 * u - 1) * bound);
 };
+
+/** The same for a convolution [O C k k], as PyTorch counts: both fans times k², and a gain. */
+export const convXavier =
+  (gain = 1): Initializer =>
+  (key, shape) => {
+    const [outer, inner, rows = 1, columns = 1] = shape as readonly [number, number, number?, number?];
+    const bound = gain * Math.sqrt(6 / ((outer + inner) * rows * columns));
+    return key.uniform(sizeOf(shape)).map((u) => (2 * u - 1) * bound);
+  };

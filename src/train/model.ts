@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import { METHODS, type TrainedMethod } from "../methods/index.js";
 import type { BuildOptions } from "../models/dit.js";
-import { buildNetwork, type NetworkConfig } from "../models/network.js";
+import { buildNetwork, describeNetwork, isDiT, type NetworkConfig } from "../models/network.js";
 import { type Parameter, parameterInput, positionValues, Scope } from "../nn/index.js";
 import { full, input } from "../ops/index.js";
 import type { Network } from "../paths/index.js";
@@ -44,9 +44,6 @@ const drawsWhat = ({ imageSize, channels }: NetworkConfig): string =>
     ? `points of ${channels} coordinates`
     : `${imageSize}×${imageSize} images with ${channels} channel${channels === 1 ? "" : "s"}`;
 
-const sizes = (network: NetworkConfig): string =>
-  `width ${network.width}, depth ${network.depth}${network.kind === "mlp" ? " (MLP)" : `, ${network.heads} heads, patch ${network.patch} (DiT)`}`;
-
 const card = ({ network, method, classes }: ModelDescription, steps: number, parameters: number): string => `---
 library_name: soflow
 tags: [${METHODS[method.kind].tag}]
@@ -54,14 +51,14 @@ tags: [${METHODS[method.kind].tag}]
 # A model trained by ${METHODS[method.kind].name}
 
 Draws ${drawsWhat(network)}; ${METHODS[method.kind].name}, ${METHODS[method.kind].paper}.
-${(parameters / 1e6).toFixed(2)} M parameters: ${sizes(network)}.
+${(parameters / 1e6).toFixed(2)} M parameters: ${describeNetwork(network)}.
 Trained for ${steps} steps; these are the averaged (EMA) weights.
 ${classes.length > 0 ? `\nLabels: ${classes.map((name, i) => `${i} = ${name}`).join(", ")}.\n` : "\nUnconditional.\n"}
     soflow sample <this folder> --count 64 --out samples.png
 `;
 
 const positionTensor = (network: NetworkConfig): StoredTensor[] => {
-  if (network.kind === "mlp") return [];
+  if (!isDiT(network)) return [];
   const [side, { width }] = [network.imageSize / network.patch, network];
   return [{ name: POSITIONS, shape: [1, side * side, width], read: async () => positionValues(side, width) }];
 };

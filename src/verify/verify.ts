@@ -11,6 +11,7 @@ import { fullDiT, tinyForward } from "./networks.js";
 import { ddpmLoss, flowMatchingLoss } from "./onetime.js";
 import { schedules } from "./schedules.js";
 import { soflowTrajectory } from "./trajectory.js";
+import { fullUNet, tinyUNet } from "./unet.js";
 
 /** What computes the numbers of a fixture file, by the file's name. */
 const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Promise<Check[]>>> = {
@@ -27,6 +28,8 @@ const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Pr
   "full_DiT-M-2": fullDiT,
   "full_DiT-L-2": fullDiT,
   "full_DiT-XL-2": fullDiT,
+  unet_tiny: tinyUNet,
+  full_UNet: fullUNet,
 };
 
 export type VerifyOptions = { readonly folder: string; readonly only?: readonly string[] };
