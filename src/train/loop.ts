@@ -14,6 +14,7 @@ import { type ModelDescription, saveModel } from "./model.js";
 import { encodePng, sheetOf, writePng } from "./picture.js";
 import { runPaths } from "./runFolder.js";
 import type { StoredTensor } from "./safetensorsFile.js";
+import { sideDraws } from "./sides.js";
 import type { Report, TrainingStep } from "./step.js";
 
 /** Where a run stands, for whoever shows it. */
@@ -105,7 +106,8 @@ export class Run {
     const context = { seed, step, steps: train.steps, classes };
     const draws = Array.from({ length: train.microBatches }, (_, j) => {
       const part = microBatch(batch, j, train.microBatches, this.method.firstShare);
-      return this.method.draws(part, context);
+      const sides = sideDraws(this.description.network, this.step.inputs, part, context);
+      return { ...this.method.draws(part, context), ...sides };
     });
     return { batch, skipped, draws };
   }

@@ -9,6 +9,7 @@ import { full, input } from "../ops/index.js";
 import type { Network } from "../paths/index.js";
 import { writeFileAtomically } from "./files.js";
 import { type OpenSafetensors, openSafetensors, type StoredTensor, writeSafetensors } from "./safetensorsFile.js";
+import type { Sides } from "./sides.js";
 
 /** What `config.json` of a model folder holds: all that is needed to sample, beside the weights. */
 export type ModelDescription = {
@@ -20,18 +21,26 @@ export type ModelDescription = {
   readonly classes: readonly string[];
 };
 
+export type OpenOptions = BuildOptions & {
+  /** In training: what else the network is told; without it nothing is dropped or augmented. */
+  readonly sides?: Sides;
+};
+
+const firstSamples = (count: number): number[] => [...Array(count).keys()];
+
 /** A network as a function, and the parameters it has. `inputOf` names the program inputs of its weights. */
 export const openNetwork = (
   config: NetworkConfig,
   inputOf: (name: string) => string = parameterInput,
-  options: BuildOptions = {},
+  { sides, ...options }: OpenOptions = {},
 ): { network: Network; parameters: readonly Parameter[] } => {
   const scope = new Scope(new Map(), "", inputOf);
   const model = buildNetwork(config, options);
-  const network: Network = (x, t, s, y) => model(scope, { x, t, s, y });
+  const network: Network = (x, t, s, y, samples = firstSamples(x.dim(0))) =>
+    model(scope, { x, t, s, y, ...sides?.(samples) });
   const time = full(0, { dtype: "float32", shape: [1, 1, 1, 1] });
   const image = { dtype: "float32", shape: [1, config.channels, config.imageSize, config.imageSize] } as const;
-  network(input("x", image), time, time, input("y", { dtype: "int64", shape: [1] })); // names the parameters
+  model(scope, { x: input("x", image), t: time, s: time, y: input("y", { dtype: "int64", shape: [1] }) }); // names the parameters
   return { network, parameters: scope.parameters };
 };
 

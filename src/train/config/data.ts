@@ -12,6 +12,7 @@ const POINTS_NAMES = [
 
 const common = {
   flip: z.boolean().default(false).describe("mirror each image left to right with probability 1/2"),
+  labels: z.boolean().default(true).describe("learn which label an image has, where there are labels"),
   onError: z
     .enum(["stop", "skip"])
     .default("stop")
