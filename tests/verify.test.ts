@@ -62,6 +62,19 @@ describe.skipIf(!existsSync(FIXTURES))("the official code's numbers (needs ../sh
   });
 });
 
+/** Numbers of foreign implementations that are committed with the scripts that made them. */
+const REFERENCE = fileURLToPath(new URL("data/reference/", import.meta.url));
+
+test("the committed reference numbers agree", { timeout: 60_000 }, async () => {
+  const runtime = await openRuntime({ threads: 2 });
+  try {
+    for await (const { name, status, detail } of verifyFolder({ folder: REFERENCE }, runtime))
+      expect([name, status], detail).toEqual([name, "passed"]);
+  } finally {
+    await runtime.close();
+  }
+});
+
 test("a missing or empty folder, and an unknown name, are refused", async () => {
   const missing = await soflow("verify", "/nowhere/at/all");
   expect([missing.code, missing.err]).toEqual([

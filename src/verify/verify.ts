@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { messageOf, oneOf, UserError } from "../errors.js";
 import { readSafetensors } from "../formats/safetensors.js";
 import type { Runtime } from "../runtime/index.js";
+import { autoencoder } from "./autoencoder.js";
 import { consistencyLosses } from "./consistency.js";
 import type { Check, Fixture } from "./fixture.js";
 import { soflowLosses } from "./losses.js";
@@ -30,6 +31,8 @@ const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Pr
   "full_DiT-XL-2": fullDiT,
   unet_tiny: tinyUNet,
   full_UNet: fullUNet,
+  vae: autoencoder,
+  vae_tiny: autoencoder,
 };
 
 export type VerifyOptions = { readonly folder: string; readonly only?: readonly string[] };
