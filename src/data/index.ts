@@ -3,6 +3,7 @@ import { openCifar10, openMnist } from "./binary.js";
 import { cached, type Dataset, limited } from "./dataset.js";
 import { openFolder } from "./folder.js";
 import { openGlyphs } from "./glyphs/glyphs.js";
+import { type LatentsOptions, openLatents } from "./latents/latents.js";
 import type { PointsName } from "./points/distributions.js";
 import { openPoints } from "./points/points.js";
 import { openWebDataset } from "./webdataset.js";
@@ -28,6 +29,7 @@ type Source =
       /** Number of labels, where a shard may lack some; by default one more than the largest found. */
       readonly classCount?: number;
     }
+  | ({ readonly kind: "latents" } & LatentsOptions)
   | { readonly kind: "points"; readonly name: PointsName; readonly samples: number }
   | { readonly kind: "cifar10" | "mnist"; readonly path: string };
 
@@ -46,6 +48,8 @@ export const openDataset = async (
       return decoded(await openFolder(source.path, square(source.size, source.channels)));
     case "webdataset":
       return decoded(await openWebDataset(source.path, square(source.size, source.channels), source.classCount));
+    case "latents":
+      return openLatents(source);
     case "points":
       return openPoints({ ...source, seed, split });
     case "cifar10":

@@ -91,7 +91,7 @@ objective: { path: lineer, velocityShare: 2 }
 sed: 3
 `;
   expect(linesOf(text)).toEqual([
-    'config.yaml:2:9 data.kind is "glyph"; it must be glyphs, folder, webdataset, cifar10, mnist or points; did you mean glyphs?',
+    'config.yaml:2:9 data.kind is "glyph"; it must be glyphs, folder, webdataset, cifar10, mnist, latents or points; did you mean glyphs?',
     "config.yaml:5:3 model.widht: unknown key; did you mean width? the valid keys of model: kind, name, patch, width, depth, heads, multipliers, attention, dropout, augment",
     'config.yaml:6:10 model.depth: expected number, received string "six"',
     "config.yaml:8:10 train.steps is 0; it must be at least 1",

@@ -58,6 +58,14 @@ export const dataSchema = z
       ...common,
     }),
     z.strictObject({
+      kind: kind("latents", "latents of images, as soflow encode and the official script write them"),
+      path: text().describe("the .h5 or .hdf5 file or its folder, relative to the working directory"),
+      size: count().default(32).describe("side of a latent: an eighth of the images'"),
+      channels: count().default(4).describe("channels of a latent"),
+      ...common,
+      flip: z.literal(false).default(false).describe("latents cannot be mirrored; encode both orientations instead"),
+    }),
+    z.strictObject({
       kind: kind("points", "points in the plane from a known distribution; needs no files"),
       name: z.enum(POINTS_NAMES).describe("the distribution"),
       samples: count().default(1_000_000).describe("number of different points"),
