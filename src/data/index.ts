@@ -20,12 +20,20 @@ const WORKERS = 2;
 export type DataSource = Source & { readonly workers?: number };
 type Source =
   | { readonly kind: "glyphs"; readonly size: number; readonly channels: 1 | 3; readonly samples: number }
-  | { readonly kind: "folder"; readonly path: string; readonly size: number; readonly channels: 1 | 3 }
+  | {
+      readonly kind: "folder";
+      readonly path: string;
+      readonly size: number;
+      readonly channels: 1 | 3;
+      /** Whether smaller images are enlarged; else they are refused. */
+      readonly enlarge?: boolean;
+    }
   | {
       readonly kind: "webdataset";
       readonly path: string;
       readonly size: number;
       readonly channels: 1 | 3;
+      readonly enlarge?: boolean;
       /** Number of labels, where a shard may lack some; by default one more than the largest found. */
       readonly classCount?: number;
     }
@@ -40,14 +48,19 @@ export const openDataset = async (
   split: "train" | "test" = "train",
 ): Promise<Dataset> => {
   const decoded = (dataset: Dataset): Dataset => cached(limited(dataset, source.workers ?? WORKERS));
-  const square = (size: number, channels: 1 | 3) => ({ channels, height: size, width: size });
+  const square = ({ size, channels, enlarge = false }: { size: number; channels: 1 | 3; enlarge?: boolean }) => ({
+    channels,
+    height: size,
+    width: size,
+    enlarge,
+  });
   switch (source.kind) {
     case "glyphs":
       return openGlyphs({ ...source, seed, split });
     case "folder":
-      return decoded(await openFolder(source.path, square(source.size, source.channels)));
+      return decoded(await openFolder(source.path, square(source)));
     case "webdataset":
-      return decoded(await openWebDataset(source.path, square(source.size, source.channels), source.classCount));
+      return decoded(await openWebDataset(source.path, square(source), source.classCount));
     case "latents":
       return openLatents(source);
     case "points":

@@ -17,11 +17,11 @@ export type EncodeImagesOptions = EncodeOptions & {
   readonly threads?: number;
 };
 
-/** Images for what a path names. */
+/** Images for what a path names; small ones are enlarged, as by the official script. */
 const openImages = (path: string, size: number): Promise<Dataset> => {
   if (existsSync(join(path, "data_batch_1.bin"))) return openDataset({ kind: "cifar10", path });
   const kind = path.endsWith(".tar") ? "webdataset" : "folder";
-  return openDataset({ kind, path, size, channels: 3 });
+  return openDataset({ kind, path, size, channels: 3, enlarge: true });
 };
 
 /** Encodes images into a file of latents; see `encodeDataset`. Returns the rows, or undefined when it was interrupted. */
