@@ -1,7 +1,7 @@
 import type { Dataset } from "../data/index.js";
 import { openMethod, trainedBy } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
-import { adamw, emaDecay, learningRate } from "../optim/index.js";
+import { adamw, emaDecay, learningRate, radam } from "../optim/index.js";
 import { key } from "../random/random.js";
 import type { Runtime } from "../runtime/index.js";
 import { type Config, modelSizes } from "./config/index.js";
@@ -22,6 +22,8 @@ export const describeModel = (
   return { format: "soflow", version: 1, network, method: trainedBy(objective), classes };
 };
 
+const OPTIMIZERS = { adamw, radam } as const;
+
 const buildStep = (
   runtime: Runtime,
   config: Config,
@@ -41,7 +43,7 @@ const buildStep = (
   return TrainingStep.create(runtime, {
     loss,
     parameters,
-    transform: adamw({ ...config.optimizer, learningRate: rate }),
+    transform: OPTIMIZERS[config.optimizer.kind]({ ...config.optimizer, learningRate: rate }),
     averages: { ema: emaDecay(config.ema), ...(averageDecay && { average: (k: number) => averageDecay(k, steps) }) },
     clipNorm: config.optimizer.clipNorm,
     microBatches,

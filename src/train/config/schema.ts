@@ -7,11 +7,11 @@ import { above0, atLeast0, count, text, withKind } from "./fields.js";
 import { modelSchema, modelSizes } from "./model.js";
 import { objectiveProblem, objectiveSchema } from "./objective.js";
 
-const adamw = z.strictObject({
-  kind: z.literal("adamw").describe("Adam with decoupled weight decay"),
+/** What the optimisers have in common; `beta2` is the default that each was published with. */
+const adamFields = (beta2: number) => ({
   learningRate: above0().default(1e-4).describe("rate after the warm-up"),
   beta1: z.number().min(0).lt(1).default(0.9).describe("decay of the mean of gradients"),
-  beta2: z.number().min(0).lt(1).default(0.99).describe("decay of the mean of squared gradients"),
+  beta2: z.number().min(0).lt(1).default(beta2).describe("decay of the mean of squared gradients"),
   epsilon: above0().default(1e-8).describe("added to the root of the second moment"),
   weightDecay: atLeast0().default(0).describe("pull of weights to zero, as a multiple of the rate"),
   clipNorm: above0().nullable().default(null).describe("largest norm of the whole gradient; null does not clip"),
@@ -23,8 +23,18 @@ const adamw = z.strictObject({
   finalLearningRate: atLeast0().default(0).describe("rate at the last step, for linear and cosine"),
 });
 
+const adamw = z.strictObject({
+  kind: z.literal("adamw").describe("Adam with decoupled weight decay"),
+  ...adamFields(0.99),
+});
+
+const radam = z.strictObject({
+  kind: z.literal("radam").describe("RAdam: Adam that begins as plain momentum, and needs no warm-up"),
+  ...adamFields(0.999),
+});
+
 const optimizerSchema = z
-  .preprocess(withKind("adamw"), z.discriminatedUnion("kind", [adamw]))
+  .preprocess(withKind("adamw"), z.discriminatedUnion("kind", [adamw, radam]))
   .prefault({ kind: "adamw" })
   .describe("how weights follow gradients");
 
