@@ -40,11 +40,17 @@ const buildStep = (
   const loss = method.loss({ network, average, teacher: teacher?.denoiser }, { batch, channels, side, classes });
   const rate = learningRate({ ...config.optimizer, ...config.train });
   const { averageDecay } = method;
+  const decay = emaDecay(config.ema);
+  const slow = config.ema.every > 1 || config.ema.precision !== "float32"; // else it is part of the update program
   return TrainingStep.create(runtime, {
     loss,
     parameters,
     transform: OPTIMIZERS[config.optimizer.kind]({ ...config.optimizer, learningRate: rate }),
-    averages: { ema: emaDecay(config.ema), ...(averageDecay && { average: (k: number) => averageDecay(k, steps) }) },
+    averages: {
+      ...(slow ? {} : { ema: decay }),
+      ...(averageDecay && { average: (k: number) => averageDecay(k, steps) }),
+    },
+    ...(slow && { slowAverage: { ...config.ema, decay } }),
     clipNorm: config.optimizer.clipNorm,
     microBatches,
     ...(teacher && { fixed: teacher.weights }),

@@ -57,7 +57,7 @@ const restore = async (step: TrainingStep, { folder, step: at }: NonNullable<Sta
       throw new UserError(
         `${file.path} is of another model: ${missing.slice(0, 3).join(", ")} differ${missing.length > 3 ? `, and ${missing.length - 3} more` : ""}`,
       );
-    for (const name of step.state.names) await step.state.write(name, await file.read(name));
+    for (const name of step.state.names) await step.state.write(name, await file.readWhole(name));
   } finally {
     await file.close();
   }

@@ -45,6 +45,11 @@ const emaSchema = z
       .boolean()
       .default(false)
       .describe("start with a short memory: decay at most (1 + k) / (10 + k) at step k"),
+    every: count().default(1).describe("steps from one application to the next, each with the decay of all of them"),
+    precision: z
+      .enum(["float32", "float64"])
+      .default("float32")
+      .describe("what the average is kept in; saved models have float32"),
   })
   .prefault({})
   .describe("the average of weights that samples are drawn with");
