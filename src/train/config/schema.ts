@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../errors.js";
 import { dividesEvenly, firstCount, openMethod } from "../../methods/index.js";
 import { checkNetwork } from "../../models/network.js";
-import { dataSchema, imageShape } from "./data.js";
+import { dataProblem, dataSchema, imageShape } from "./data.js";
 import { above0, atLeast0, count, text, withKind } from "./fields.js";
 import { modelSchema, modelSizes } from "./model.js";
 import { objectiveProblem, objectiveSchema } from "./objective.js";
@@ -130,6 +130,8 @@ export const configSchema = sections.superRefine((config, context) => {
   const refuse = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
   const problem = modelProblem(config);
   if (problem !== undefined) refuse(problem.split(" ", 1)[0]!.split("."), problem);
+  const odd = dataProblem(config.data);
+  if (odd) refuse(["data", odd.field], `data.${odd.field} ${odd.text}`);
   const unfit = objectiveProblem(config.objective, config.train.steps);
   const { batch, microBatches: parts } = config.train;
   if (!dividesEvenly(batch, parts, openMethod(config.objective).firstShare))
