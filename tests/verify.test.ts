@@ -1,4 +1,7 @@
 import { existsSync } from "node:fs";
+import { copyFile, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openRuntime, type Runtime } from "../src/runtime/index.js";
@@ -36,6 +39,8 @@ describe.skipIf(!existsSync(FIXTURES))("the official code's numbers (needs ../sh
     "consistency_losses",
     "full_DiT-B-4",
     "full_DiT-B-2",
+    "unet_tiny",
+    "full_UNet",
   ])("%s", async (name) => {
     for await (const { status, detail } of verifyFolder({ folder: FIXTURES, only: [name] }, runtime)) {
       expect(detail).toMatch(/largest error/);
@@ -44,14 +49,30 @@ describe.skipIf(!existsSync(FIXTURES))("the official code's numbers (needs ../sh
   });
 
   test("one line a file, then the counts; what this version does not compute is skipped, and fails with --require-all", async () => {
-    const words = ["verify", FIXTURES, "--only", "schedules,unet_tiny"];
+    const folder = await mkdtemp(join(tmpdir(), "soflow-verify-"));
+    for (const name of ["schedules", "unknown"])
+      await copyFile(join(FIXTURES, "schedules.safetensors"), join(folder, `${name}.safetensors`));
+    const words = ["verify", folder];
     const { code, out } = await soflow(...words);
     expect(out).toMatch(
-      /^passed {2}schedules: 39 numbers.*\nskipped unet_tiny: this version does not compute it\n1 passed, 0 failed, 1 skipped\n$/,
+      /^passed {2}schedules: 39 numbers.*\nskipped unknown: this version does not compute it\n1 passed, 0 failed, 1 skipped\n$/,
     );
     expect(code).toBe(0);
     expect((await soflow(...words, "--require-all")).code).toBe(1);
   });
+});
+
+/** Numbers of foreign implementations that are committed with the scripts that made them. */
+const REFERENCE = fileURLToPath(new URL("data/reference/", import.meta.url));
+
+test("the committed reference numbers agree", { timeout: 60_000 }, async () => {
+  const runtime = await openRuntime({ threads: 2 });
+  try {
+    for await (const { name, status, detail } of verifyFolder({ folder: REFERENCE }, runtime))
+      expect([name, status], detail).toEqual([name, "passed"]);
+  } finally {
+    await runtime.close();
+  }
 });
 
 test("a missing or empty folder, and an unknown name, are refused", async () => {

@@ -17,6 +17,7 @@ Examples:
   soflow sample runs/first --steps 2 --count 50000 --batch 256 --out samples.npz
   soflow sample runs/flow --sampler dopri5 --guidance 2       a flow matching model, guided
   soflow sample runs/first --out images/                      one PNG per image
+  soflow sample imagenet-b2 --vae sd-vae-ft-mse --count 4     latents, decoded to 256×256 images
 
 Samplers: ${SAMPLER_NAMES.join(", ")}.
 A sampler that does not fit the model says why, and which do.
@@ -59,6 +60,7 @@ export const sampleCommand = (run: (options: SampleOptions) => Promise<void>): C
         .default(output("samples.png"), "samples.png"),
     )
     .option("--scale <n>", "enlarge each pixel n times in PNG output", wholeNumber(1), 1)
+    .option("--vae <dir>", "folder of the autoencoder, for models that draw latents")
     .option("--weights <which>", "ema (averaged) or model (last step)", weightsChoice, "ema")
     .addHelpText("after", EXAMPLES)
     .action((source: string, { labels, ...flags }: Flags) => run({ source, labels: labels ?? null, ...flags }));

@@ -63,7 +63,9 @@ export const meanflowMethod = (settings: MeanFlowSettings): Method => ({
     const equal = firstCount(settings.velocityShare, batch);
     if (settings.derivative === "whole" || equal === 0) return meanFlow(options)(all);
     const first = meanFlowVelocity(options)(part(all, 0, equal));
-    return equal === batch ? first : joined(first, equal, meanFlow(options)(part(all, equal, batch)), batch - equal);
+    if (equal === batch) return first;
+    const others = meanFlow({ ...options, firstSample: equal })(part(all, equal, batch));
+    return joined(first, equal, others, batch - equal);
   },
   draws: (raw, context) => {
     const { each } = stepKeys(context, raw.indices);

@@ -17,6 +17,8 @@ export type RawBatch = {
   readonly images: Float32Array<ArrayBuffer>;
   readonly labels: BigInt64Array<ArrayBuffer>;
   readonly indices: readonly number[];
+  /** How the images were augmented [B A], where they were. */
+  readonly augment?: Float32Array<ArrayBuffer>;
 };
 
 /** Where in a run the draws are made: step `step` of `steps` planned, from 0. */
@@ -91,20 +93,26 @@ export const dividesEvenly = (batch: number, parts: number, share = 0): boolean 
  */
 export const microBatch = (whole: RawBatch, j: number, n: number, share = 0): RawBatch => {
   if (n === 1) return whole;
-  const { images, labels, indices } = whole;
+  const { images, labels, indices, augment } = whole;
   const batch = indices.length;
   const first = firstCount(share, batch);
   const run = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
   const [a, b] = [first / n, (batch - first) / n];
   const chosen = [...run(j * a, (j + 1) * a), ...run(first + j * b, first + (j + 1) * b)];
-  const size = images.length / batch;
-  const own = new Float32Array(chosen.length * size);
-  for (const [i, from] of chosen.entries()) own.set(images.subarray(from * size, (from + 1) * size), i * size);
   return {
-    images: own,
+    images: rows(images, chosen, batch),
     labels: BigInt64Array.from(chosen, (i) => labels[i]!),
     indices: chosen.map((i) => indices[i]!),
+    ...(augment && { augment: rows(augment, chosen, batch) }),
   };
+};
+
+/** These rows of a tensor with `batch` rows. */
+const rows = (x: Float32Array, chosen: readonly number[], batch: number): Float32Array<ArrayBuffer> => {
+  const size = x.length / batch;
+  const own = new Float32Array(chosen.length * size);
+  for (const [i, from] of chosen.entries()) own.set(x.subarray(from * size, (from + 1) * size), i * size);
+  return own;
 };
 
 /** A program input of one number for each of `count` samples. */

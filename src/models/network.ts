@@ -3,17 +3,19 @@ import type { Tensor } from "../graph/tensor.js";
 import type { Scope } from "../nn/index.js";
 import { type BuildOptions, checkDiT, type DiTConfig, dit } from "./dit.js";
 import { checkMlp, type MlpConfig, mlp } from "./mlp.js";
+import { checkUNet, type UNetConfig, type UNetInputs, unet } from "./unet.js";
 
 /** Any network F(x, t, s, y) that methods can train; without a kind it is a DiT. */
-export type NetworkConfig = ({ readonly kind?: "dit" } & DiTConfig) | MlpConfig;
+export type NetworkConfig = ({ readonly kind?: "dit" } & DiTConfig) | MlpConfig | UNetConfig;
 
-type Inputs = { readonly x: Tensor; readonly t: Tensor; readonly s: Tensor; readonly y: Tensor };
+/** What networks read; augmentation and dropout concern the U-Net alone. */
+export type NetworkInputs = UNetInputs;
 
 /** Builds the network that a configuration names; shapes as in `dit`. */
 export const buildNetwork = (
   config: NetworkConfig,
   options: BuildOptions = {},
-): ((scope: Scope, inputs: Inputs) => Tensor) => {
+): ((scope: Scope, inputs: NetworkInputs) => Tensor) => {
   const kind = config.kind ?? "dit";
   switch (config.kind) {
     case undefined:
@@ -21,11 +23,28 @@ export const buildNetwork = (
       return dit(config, options);
     case "mlp":
       return mlp(config);
+    case "unet":
+      return unet(config, options);
     default:
       return exhaustive(kind as never);
   }
 };
 
 /** Throws a `UserError` when the sizes of a network do not fit together. */
-export const checkNetwork = (config: NetworkConfig): void =>
-  config.kind === "mlp" ? checkMlp(config) : checkDiT(config);
+export const checkNetwork = (config: NetworkConfig): void => {
+  if (config.kind === "mlp") checkMlp(config);
+  else if (config.kind === "unet") checkUNet(config);
+  else checkDiT(config);
+};
+
+/** Whether a network is a DiT, which has patches and positions. */
+export const isDiT = (config: NetworkConfig): config is { readonly kind?: "dit" } & DiTConfig =>
+  config.kind === undefined || config.kind === "dit";
+
+/** The sizes of a network in words. */
+export const describeNetwork = (config: NetworkConfig): string => {
+  const sizes = `width ${config.width}, depth ${config.depth}`;
+  if (config.kind === "mlp") return `${sizes} (MLP)`;
+  if (config.kind === "unet") return `${sizes}, multipliers ${config.multipliers.join(", ")} (U-Net)`;
+  return `${sizes}, ${config.heads} heads, patch ${config.patch} (DiT)`;
+};

@@ -1,6 +1,10 @@
 export { selfAttention } from "./attention.js";
+export { type ConvOptions, conv } from "./conv.js";
+export { dropout } from "./dropout.js";
 export { labelEmbedding, sinusoid, timeEmbedding } from "./embedding.js";
-export { type Initializer, normalInit, xavierUniform, zerosInit } from "./initializers.js";
+export { groupNorm } from "./groupNorm.js";
+export { convXavier, type Initializer, normalInit, onesInit, xavierUniform, zerosInit } from "./initializers.js";
 export { linear } from "./linear.js";
 export { fromPatches, patchEmbedding, positionEmbedding, positionValues, toPatches } from "./patches.js";
+export { double, halve } from "./resample.js";
 export { type Parameter, parameterInput, Scope } from "./scope.js";

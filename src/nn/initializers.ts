@@ -7,6 +7,9 @@ export type Initializer = (key: Key, shape: Shape) => Float32Array<ArrayBuffer>;
 /** All elements 0. */
 export const zerosInit: Initializer = (_, shape) => new Float32Array(sizeOf(shape));
 
+/** All elements 1. */
+export const onesInit: Initializer = (_, shape) => new Float32Array(sizeOf(shape)).fill(1);
+
 /** N(0, deviation²). */
 export const normalInit =
   (deviation: number): Initializer =>
@@ -22,3 +25,12 @@ export const xavierUniform: Initializer = (key, shape) => {
   const bound = Math.sqrt(6 / (sizeOf(shape) / fanOut + fanOut));
   return key.uniform(sizeOf(shape)).map((u) => (2 * u - 1) * bound);
 };
+
+/** The same for a convolution [O C k k], as PyTorch counts: both fans times k², and a gain. */
+export const convXavier =
+  (gain = 1): Initializer =>
+  (key, shape) => {
+    const [outer, inner, rows = 1, columns = 1] = shape as readonly [number, number, number?, number?];
+    const bound = gain * Math.sqrt(6 / ((outer + inner) * rows * columns));
+    return key.uniform(sizeOf(shape)).map((u) => (2 * u - 1) * bound);
+  };

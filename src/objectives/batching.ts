@@ -2,18 +2,25 @@ import type { Tensor } from "../graph/tensor.js";
 import { concat, split, stopGradient } from "../ops/index.js";
 import type { Network } from "../paths/index.js";
 
-export type Call = readonly [x: Tensor, t: Tensor, s: Tensor, y: Tensor];
+/** One evaluation; `samples`, where the rows are not the batch's first, as in `Network`. */
+export type Call = readonly [x: Tensor, t: Tensor, s: Tensor, y: Tensor, samples?: readonly number[]];
+
+const samplesOf = ([x, , , , samples]: Call): readonly number[] => samples ?? samplesFrom(0, x);
+
+/** The numbers of a batch's samples from `first` on, as many as x has. */
+export const samplesFrom = (first: number, x: Tensor): readonly number[] =>
+  Array.from({ length: x.dim(0) }, (_, i) => first + i);
 
 /** Several evaluations of the network as one, over the joined batch: fewer and larger products, the same numbers. */
 export const evaluate = (network: Network, calls: readonly Call[]): readonly Tensor[] => {
   if (calls.length === 0) return [];
-  const joined = [0, 1, 2, 3].map((i) =>
+  const joined = ([0, 1, 2, 3] as const).map((i) =>
     concat(
-      calls.map((call) => call[i]!),
+      calls.map((call) => call[i]),
       { axis: 0 },
     ),
-  ) as unknown as Call;
-  return split(network(...joined), { axis: 0, sizes: calls.map(([x]) => x.dim(0)) });
+  ) as unknown as [Tensor, Tensor, Tensor, Tensor];
+  return split(network(...joined, calls.flatMap(samplesOf)), { axis: 0, sizes: calls.map(([x]) => x.dim(0)) });
 };
 
 /** Evaluations that a loss needs at once: those that gradients follow, and those that they do not. */

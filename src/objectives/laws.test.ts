@@ -88,7 +88,10 @@ const oneTime =
   (model: Model): OneTimeNetwork =>
   (x, at) =>
     model(x, at);
-const network = (model: Model): Network => model;
+const network =
+  (model: Model): Network =>
+  (x, at, to, y) =>
+    model(x, at, to, y);
 
 /** Levels σ as a path: x = x_0 + σ ε. */
 const NOISE: Path = { alpha: (at) => onesLike(at), beta: (at) => at };

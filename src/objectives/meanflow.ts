@@ -3,7 +3,7 @@ import type { Tensor } from "../graph/tensor.js";
 import { cast, equal, full, maximum, minimum, mul, onesLike, reshape, stopGradient, sub, where } from "../ops/index.js";
 import { along, type Network, type Path } from "../paths/index.js";
 import { type Adaptive, adaptiveWeight } from "./adaptive.js";
-import { evaluate } from "./batching.js";
+import { evaluate, samplesFrom } from "./batching.js";
 import type { Loss } from "./objective.js";
 
 /** MeanFlow's guidance in training, with effective scale ω / (1 − κ). */
@@ -25,6 +25,8 @@ export type MeanFlowOptions = {
   readonly guidance?: MeanFlowGuidance;
   /** The label that stands for "no label". */
   readonly nullLabel: number;
+  /** Which sample of the batch the first one here is; 0 unless said. */
+  readonly firstSample?: number;
 };
 
 /** r ≤ t [n 1 1 1] in [0, 1]; labels after dropout, `original` before it, int64 [n]. */
@@ -51,11 +53,12 @@ const guidedVelocity = (
   z_t: Tensor,
   v: Tensor,
 ): Tensor => {
-  const { network, guidance, nullLabel } = options;
+  const { network, guidance, nullLabel, firstSample = 0 } = options;
   if (!guidance || (guidance.omega === 1 && guidance.kappa === 0)) return v;
   const { omega, kappa, interval } = guidance;
   const none = full(nullLabel, labels.type);
-  const calls = [[z_t, t, t, none] as const, ...(kappa > 0 ? [[z_t, t, t, original] as const] : [])];
+  const samples = samplesFrom(firstSample, labels);
+  const calls = [[z_t, t, t, none, samples] as const, ...(kappa > 0 ? [[z_t, t, t, original, samples] as const] : [])];
   const [v_null, v_y] = evaluate(network, calls).map((u) => stopGradient(u));
   const without = v.mul(omega).add(v_null!.mul(1 - omega - kappa));
   const v_g = v_y ? without.add(v_y.mul(kappa)) : without;
@@ -78,11 +81,12 @@ type MeanFlowLoss = Loss & Readonly<Record<"u" | "target" | "error", Tensor>>;
 export const meanFlow =
   (options: MeanFlowOptions) =>
   (draws: MeanFlowDraws): MeanFlowLoss & { readonly du_dt: Tensor } => {
-    const { network, path, weight } = options;
+    const { network, path, weight, firstSample = 0 } = options;
     const { t, r, labels } = draws;
     const { x_t: z_t, v_t } = along(path, t, draws);
     const v_g = guidedVelocity(options, draws, z_t, v_t);
-    const [u, du_dt] = jvp((z, at) => network(z, at, r, labels), [z_t, t], [v_g, onesLike(t)]);
+    const samples = samplesFrom(firstSample, labels);
+    const [u, du_dt] = jvp((z, at) => network(z, at, r, labels, samples), [z_t, t], [v_g, onesLike(t)]);
     const interval = minimum(maximum(sub(t, r), 0), 1);
     const target = stopGradient(v_g.sub(mul(interval, du_dt)));
     return { ...weighted(weight, u, target), du_dt };
@@ -95,5 +99,6 @@ export const meanFlowVelocity =
     const { t, labels } = draws;
     const { x_t: z_t, v_t } = along(options.path, t, draws);
     const v_g = guidedVelocity(options, draws, z_t, v_t);
-    return weighted(options.weight, options.network(z_t, t, t, labels), stopGradient(v_g));
+    const u = options.network(z_t, t, t, labels, samplesFrom(options.firstSample ?? 0, labels));
+    return weighted(options.weight, u, stopGradient(v_g));
   };

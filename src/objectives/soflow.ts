@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor.js";
 import { abs, equal, full, maximum, minimum, reshape, sign, stopGradient } from "../ops/index.js";
 import { along, type Coefficients, type Network, type Path, partialS, solution, velocity } from "../paths/index.js";
 import { type Adaptive, adaptiveWeight, perSample } from "./adaptive.js";
-import { type Call, type Staged, together } from "./batching.js";
+import { type Call, type Staged, samplesFrom, together } from "./batching.js";
 import { type Guidance, guidedVelocity } from "./guidance.js";
 import type { Loss } from "./objective.js";
 
@@ -19,6 +19,8 @@ export type SoFlowOptions = {
   readonly guidance?: Guidance;
   /** The label that stands for "no label". */
   readonly nullLabel: number;
+  /** Which sample of the batch the first one here is; 0 unless said. */
+  readonly firstSample?: number;
 };
 
 /**
@@ -62,13 +64,14 @@ const needs = ({ guidance }: SoFlowOptions) => {
 };
 
 const velocityStages = function* (options: SoFlowOptions, draws: VelocityDraws): Staged<Loss> {
-  const { path, coefficients, weight, nullLabel } = options;
+  const { path, coefficients, weight, nullLabel, firstSample = 0 } = options;
   const { t, labels } = draws;
+  const samples = samplesFrom(firstSample, labels);
   const { x_t, v_t } = along(path, t, draws);
   const v_hat = (F_t: Tensor): Tensor => velocity(coefficients, x_t, t, F_t);
   const none = full(nullLabel, labels.type);
-  const [F_null] = needs(options).guided ? (yield { frozen: [[x_t, t, t, none]] }).frozen : [];
-  const F_t = (yield { trained: [[x_t, t, t, labels]] }).trained[0]!;
+  const [F_null] = needs(options).guided ? (yield { frozen: [[x_t, t, t, none, samples]] }).frozen : [];
+  const F_t = (yield { trained: [[x_t, t, t, labels, samples]] }).trained[0]!;
   const v_y = stopGradient(v_hat(F_t)); // right where the label was kept; where it was dropped, nothing reads it
   const v_star = targetVelocity(options, draws, { v_t, t, v_y, ...(F_null && { v_null: v_hat(F_null) }) });
   const delta = v_hat(F_t).sub(stopGradient(v_star));
@@ -87,20 +90,24 @@ export const velocityLoss =
     together(options.network, [velocityStages(options, draws)])[0]!;
 
 const consistencyStages = function* (options: SoFlowOptions, draws: ConsistencyDraws): Staged<Loss> {
-  const { path, coefficients, weight, nullLabel } = options;
+  const { path, coefficients, weight, nullLabel, firstSample = 0 } = options;
   const { labels, original } = draws;
+  const samples = samplesFrom(firstSample, labels);
   const { t, s, l } = middleTimes(draws.time1, draws.time2, draws.ratio);
   const { x_t, v_t } = along(path, t, draws);
   const { guided, own } = needs(options);
   const none = full(nullLabel, labels.type);
   const ask: Call[] = [
-    ...(guided ? [[x_t, t, t, none] as const] : []),
-    ...(own ? [[x_t, t, t, original] as const] : []),
+    ...(guided ? [[x_t, t, t, none, samples] as const] : []),
+    ...(own ? [[x_t, t, t, original, samples] as const] : []),
   ];
   const [v_null, v_y] = guided ? (yield { frozen: ask }).frozen.map((F) => velocity(coefficients, x_t, t, F)) : [];
   const v_star = targetVelocity(options, draws, { v_t, t, ...(v_null && { v_null }), ...(v_y && { v_y }) });
   const x_l = x_t.add(v_star.mul(l.sub(t)));
-  const { trained, frozen } = yield { trained: [[x_t, t, s, labels]], frozen: [[x_l, l, s, labels]] };
+  const { trained, frozen } = yield {
+    trained: [[x_t, t, s, labels, samples]],
+    frozen: [[x_l, l, s, labels, samples]],
+  };
   const [F_t, F_l] = [trained[0]!, frozen[0]!];
   const f_t = solution(coefficients, x_t, t, s, F_t);
   const f_l = solution(coefficients, x_l, l, s, F_l);
@@ -128,10 +135,17 @@ export const consistencyLoss =
 export const soflow =
   (options: SoFlowOptions) =>
   ({ velocity, consistency }: { velocity?: VelocityDraws; consistency?: ConsistencyDraws }): Loss => {
+    const firstSample = velocity?.x_0.dim(0) ?? 0;
     const parts = [
       ...(velocity ? [{ name: "velocity", n: velocity.x_0.dim(0), stages: velocityStages(options, velocity) }] : []),
       ...(consistency
-        ? [{ name: "consistency", n: consistency.x_0.dim(0), stages: consistencyStages(options, consistency) }]
+        ? [
+            {
+              name: "consistency",
+              n: consistency.x_0.dim(0),
+              stages: consistencyStages({ ...options, firstSample }, consistency),
+            },
+          ]
         : []),
     ];
     const losses = together(

@@ -5,6 +5,7 @@ export { cast } from "./cast.js";
 export { equal, greater, less } from "./compare.js";
 export { concat, split } from "./concat.js";
 export { constant, constantOf, isConstant, scalar, type TensorLike } from "./constant.js";
+export { conv2d, convKernel2d, convTranspose2d } from "./conv2d.js";
 export { div } from "./div.js";
 export { exp } from "./exp.js";
 export { floor } from "./floor.js";
@@ -35,6 +36,7 @@ export { broadcastTo, reduceMean, reduceSum, sumTo } from "./sum.js";
 export { tanh } from "./tanh.js";
 export { swapLast, transpose } from "./transpose.js";
 export { where } from "./where.js";
+export type { Window } from "./window.js";
 export { full, onesLike, zeros, zerosLike } from "./zeros.js";
 
 import "./fluent.js";

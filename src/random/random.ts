@@ -13,6 +13,8 @@ export interface Key {
   normal(n: number): Float32Array<ArrayBuffer>;
   /** `n` integers uniform in [0, bound), bound ≤ 2^32. */
   integers(n: number, bound: number): Uint32Array<ArrayBuffer>;
+  /** `n` draws that are 1 with a probability, a multiple of 2^-16, and else 0. */
+  bernoulli(n: number, probability: number): Uint8Array<ArrayBuffer>;
   /** A uniformly random order of 0 … n−1 (Fisher–Yates). */
   permutation(n: number): Uint32Array<ArrayBuffer>;
 }
@@ -64,6 +66,12 @@ const normal = (k0: number, k1: number, n: number): Float32Array<ArrayBuffer> =>
   return out;
 };
 
+const bernoulli = (k0: number, k1: number, n: number, probability: number): Uint8Array<ArrayBuffer> => {
+  const source = bits(k0, k1, Math.ceil(n / 2));
+  const limit = Math.round(probability * 2 ** 16);
+  return new Uint8Array(n).map((_, i) => Number(((source[i >>> 1]! >>> (16 * (i & 1))) & 0xffff) < limit));
+};
+
 const permutation = (k0: number, k1: number, n: number): Uint32Array<ArrayBuffer> => {
   const source = bits(k0, k1, n);
   const order = Uint32Array.from({ length: n }, (_, i) => i);
@@ -80,6 +88,7 @@ const keyOf = (k0: number, k1: number): Key => ({
   normal: (n) => normal(k0, k1, n),
   integers: (n, bound) =>
     Uint32Array.from(bits(k0, k1, n).subarray(0, n), (word) => Math.floor((word / TWO_POW_32) * bound)),
+  bernoulli: (n, probability) => bernoulli(k0, k1, n, probability),
   permutation: (n) => permutation(k0, k1, n),
 });
 

@@ -13,6 +13,7 @@ import { type ModelDescription, saveModel } from "./model.js";
 import { encodePng, sheetOf, writePng } from "./picture.js";
 import { runPaths } from "./runFolder.js";
 import { type StoredTensor, toFloat32 } from "./safetensorsFile.js";
+import { sideDraws } from "./sides.js";
 import { emaName, type Report, type TrainingStep } from "./step.js";
 
 /** Where a run stands, for whoever shows it. */
@@ -115,7 +116,8 @@ export class Run {
     const context = { seed, step, steps: train.steps, classes };
     const draws = Array.from({ length: train.microBatches }, (_, j) => {
       const part = microBatch(batch, j, train.microBatches, this.method.firstShare);
-      return this.method.draws(part, context);
+      const sides = sideDraws(this.description.network, this.step.inputs, part, context);
+      return { ...this.method.draws(part, context), ...sides };
     });
     return { batch, skipped, draws };
   }

@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import { METHODS, type TrainedMethod } from "../methods/index.js";
 import type { BuildOptions } from "../models/dit.js";
-import { buildNetwork, type NetworkConfig } from "../models/network.js";
+import { buildNetwork, describeNetwork, isDiT, type NetworkConfig } from "../models/network.js";
 import { type Parameter, parameterInput, positionValues, Scope } from "../nn/index.js";
 import { full, input } from "../ops/index.js";
 import type { Network } from "../paths/index.js";
 import { writeFileAtomically } from "./files.js";
 import { type OpenSafetensors, openSafetensors, type StoredTensor, writeSafetensors } from "./safetensorsFile.js";
+import type { Sides } from "./sides.js";
 
 /** What `config.json` of a model folder holds: all that is needed to sample, beside the weights. */
 export type ModelDescription = {
@@ -20,18 +21,26 @@ export type ModelDescription = {
   readonly classes: readonly string[];
 };
 
+export type OpenOptions = BuildOptions & {
+  /** In training: what else the network is told; without it nothing is dropped or augmented. */
+  readonly sides?: Sides;
+};
+
+const firstSamples = (count: number): number[] => [...Array(count).keys()];
+
 /** A network as a function, and the parameters it has. `inputOf` names the program inputs of its weights. */
 export const openNetwork = (
   config: NetworkConfig,
   inputOf: (name: string) => string = parameterInput,
-  options: BuildOptions = {},
+  { sides, ...options }: OpenOptions = {},
 ): { network: Network; parameters: readonly Parameter[] } => {
   const scope = new Scope(new Map(), "", inputOf);
   const model = buildNetwork(config, options);
-  const network: Network = (x, t, s, y) => model(scope, { x, t, s, y });
+  const network: Network = (x, t, s, y, samples = firstSamples(x.dim(0))) =>
+    model(scope, { x, t, s, y, ...sides?.(samples) });
   const time = full(0, { dtype: "float32", shape: [1, 1, 1, 1] });
   const image = { dtype: "float32", shape: [1, config.channels, config.imageSize, config.imageSize] } as const;
-  network(input("x", image), time, time, input("y", { dtype: "int64", shape: [1] })); // names the parameters
+  model(scope, { x: input("x", image), t: time, s: time, y: input("y", { dtype: "int64", shape: [1] }) }); // names the parameters
   return { network, parameters: scope.parameters };
 };
 
@@ -44,9 +53,6 @@ const drawsWhat = ({ imageSize, channels }: NetworkConfig): string =>
     ? `points of ${channels} coordinates`
     : `${imageSize}×${imageSize} images with ${channels} channel${channels === 1 ? "" : "s"}`;
 
-const sizes = (network: NetworkConfig): string =>
-  `width ${network.width}, depth ${network.depth}${network.kind === "mlp" ? " (MLP)" : `, ${network.heads} heads, patch ${network.patch} (DiT)`}`;
-
 const card = ({ network, method, classes }: ModelDescription, steps: number, parameters: number): string => `---
 library_name: soflow
 tags: [${METHODS[method.kind].tag}]
@@ -54,14 +60,14 @@ tags: [${METHODS[method.kind].tag}]
 # A model trained by ${METHODS[method.kind].name}
 
 Draws ${drawsWhat(network)}; ${METHODS[method.kind].name}, ${METHODS[method.kind].paper}.
-${(parameters / 1e6).toFixed(2)} M parameters: ${sizes(network)}.
+${(parameters / 1e6).toFixed(2)} M parameters: ${describeNetwork(network)}.
 Trained for ${steps} steps; these are the averaged (EMA) weights.
 ${classes.length > 0 ? `\nLabels: ${classes.map((name, i) => `${i} = ${name}`).join(", ")}.\n` : "\nUnconditional.\n"}
     soflow sample <this folder> --count 64 --out samples.png
 `;
 
 const positionTensor = (network: NetworkConfig): StoredTensor[] => {
-  if (network.kind === "mlp") return [];
+  if (!isDiT(network)) return [];
   const [side, { width }] = [network.imageSize / network.patch, network];
   return [{ name: POSITIONS, shape: [1, side * side, width], read: async () => positionValues(side, width) }];
 };

@@ -6,15 +6,16 @@ import { key } from "../random/random.js";
 import type { Runtime } from "../runtime/index.js";
 import { type Config, modelSizes } from "./config/index.js";
 import { type ModelDescription, openNetwork } from "./model.js";
+import { sidesOf } from "./sides.js";
 import { averageName, emaName, TrainingStep } from "./step.js";
 import { openTeacher, type Teacher } from "./teacher.js";
 
 /** The model that a configuration and a dataset describe. One label is no label. */
 export const describeModel = (
-  { model, objective }: Pick<Config, "model" | "objective">,
+  { data, model, objective }: Pick<Config, "model" | "objective"> & { readonly data?: Pick<Config["data"], "labels"> },
   dataset: Pick<Dataset, "classes" | "shape">,
 ): ModelDescription => {
-  const classes = dataset.classes.length > 1 ? dataset.classes : [];
+  const classes = data?.labels !== false && dataset.classes.length > 1 ? dataset.classes : [];
   const { height: imageSize, channels } = dataset.shape;
   const { times, labelDropout } = openMethod(objective);
   const nullLabel = classes.length > 0 && labelDropout > 0;
@@ -31,11 +32,12 @@ const buildStep = (
   teacher: Teacher | undefined,
 ): Promise<TrainingStep> => {
   const { checkpointBlocks } = config.train;
-  const { network, parameters } = openNetwork(description.network, undefined, { checkpointBlocks });
-  const { network: average } = openNetwork(description.network, averageName);
   const { imageSize: side, channels, classes } = description.network;
   const { batch: whole, steps, microBatches } = config.train;
   const batch = whole / microBatches;
+  const sides = sidesOf(description.network, batch, config.data.augment > 0);
+  const { network, parameters } = openNetwork(description.network, undefined, { checkpointBlocks, sides });
+  const { network: average } = openNetwork(description.network, averageName, { sides });
   const method = openMethod(config.objective);
   const loss = method.loss({ network, average, teacher: teacher?.denoiser }, { batch, channels, side, classes });
   const rate = learningRate({ ...config.optimizer, ...config.train });

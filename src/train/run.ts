@@ -13,6 +13,7 @@ import { Metrics } from "./metrics.js";
 import { writeDescription } from "./model.js";
 import { describeModel, openStep } from "./open.js";
 import { lockFolder, runPaths } from "./runFolder.js";
+import { sideDraws } from "./sides.js";
 import type { TrainingStep } from "./step.js";
 import { checkTeacher } from "./teacher.js";
 
@@ -147,7 +148,9 @@ export const timeTraining = async (config: Config, { warmUp = 3, steps = 15 } = 
       const seconds: number[] = [];
       for (let k = 0; k < warmUp + steps; k++) {
         const start = performance.now();
-        await step.gradients(method.draws(await loader.next(), { ...context, step: k }));
+        const [batch, at] = [await loader.next(), { ...context, step: k }];
+        const sides = sideDraws(description.network, step.inputs, batch, at);
+        await step.gradients({ ...method.draws(batch, at), ...sides });
         await step.update(k + 1);
         if (k >= warmUp) seconds.push((performance.now() - start) / 1000);
       }

@@ -5,6 +5,7 @@ import { grid, toBytes } from "../formats/grid.js";
 import { encodeNpz } from "../formats/npz.js";
 import type { NetworkConfig } from "../models/network.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
+import { openAutoencoder, openDecoder } from "./autoencoder.js";
 import { writeFileAtomically } from "./files.js";
 import { collect, type DrawOptions, type Generated, Generator, readWeights } from "./generate.js";
 import { checkWeights, type ModelDescription, openNetwork } from "./model.js";
@@ -30,11 +31,13 @@ export type DrawSamplesOptions = Partial<DrawOptions> & {
 export type SampleOptions = DrawSamplesOptions & {
   /**
    * png: one sheet (of points, a density). npz: `arr_0` uint8 [N H W C] and `arr_1` labels, as the official evaluator
-   * reads them (of points, float32 [N 2]). folder: a PNG an image.
+   * reads them (of points, float32 [N 2]; of latents, float32 [N C H W]). folder: a PNG an image.
    */
   readonly out: { readonly path: string; readonly kind: "png" | "npz" | "folder" };
   /** Each pixel becomes scale × scale in PNG files. */
   readonly scale: number;
+  /** Folder of the autoencoder that turns latents into images, for a model that draws latents. */
+  readonly vae?: string;
 };
 
 /** The labels to draw; every one must be known to the model. */
@@ -81,17 +84,57 @@ export const drawSamples = async (
  * evaluations that each took.
  */
 export const sampleToFiles = async (options: SampleOptions): Promise<number> => {
-  const drawn = await drawSamples(options, (description) => checkOutput(options, description));
-  await writeSamples(options, drawn.description, drawn);
+  const { vae } = options;
+  if (vae !== undefined) await (await openAutoencoder(vae)).file.close(); // a wrong folder shows itself before the drawing
+  const { description, ...drawn } = await drawSamples(options, (model) => checkOutput(options, model));
+  const pictures = { ...description.network, ...drawn };
+  await writeSamples(options, vae === undefined ? pictures : await decoded(pictures, vae, options));
   return drawn.evaluations;
 };
 
-const isPoints = ({ imageSize }: NetworkConfig): boolean => imageSize === 1;
+/** Samples as they are written: images, points, or latents. */
+type Pictures = Pick<Generated, "images" | "labels"> & { readonly channels: number; readonly imageSize: number };
 
-const checkOutput = ({ out }: SampleOptions, { network }: ModelDescription): void => {
+/** Images of latents, one at a time: the autoencoder needs far more memory for an image than the network for its latent. */
+const decoded = async (
+  { images: latents, labels, channels, imageSize }: Pictures,
+  vae: string,
+  { threads, runtime }: SampleOptions,
+): Promise<Pictures> => {
+  const latent = [channels, imageSize] as const;
+  const decoder = await openDecoder(vae, {
+    batch: 1,
+    latent,
+    ...(threads && { threads }),
+    ...(runtime && { runtime }),
+  });
+  try {
+    const [size, numbers] = [decoder.image[0] * decoder.image[1] ** 2, channels * imageSize ** 2];
+    const images = new Float32Array(labels.length * size);
+    for (let i = 0; i < labels.length; i++) {
+      const z = latents.subarray(i * numbers, (i + 1) * numbers).map((value) => value / decoder.scale);
+      images.set(await decoder.decode(z, 1), i * size);
+    }
+    return { images, labels, channels: decoder.image[0], imageSize: decoder.image[1] };
+  } finally {
+    await decoder.close();
+  }
+};
+
+const isPoints = ({ imageSize }: Pick<NetworkConfig, "imageSize">): boolean => imageSize === 1;
+const isLatents = ({ channels, imageSize }: NetworkConfig): boolean =>
+  imageSize > 1 && channels !== 1 && channels !== 3;
+
+const checkOutput = ({ out, vae }: SampleOptions, { network }: ModelDescription): void => {
   if (out.kind === "folder" && isPoints(network))
     throw new UserError(
       "sample: this model draws points, not images; --out must end in .png (a density) or .npz (arrays)",
+    );
+  if (vae !== undefined && !isLatents(network))
+    throw new UserError("sample: this model draws images itself; leave out --vae");
+  if (vae === undefined && isLatents(network) && out.kind !== "npz")
+    throw new UserError(
+      `sample: this model draws latents with ${network.channels} channels; give --vae with the folder of the autoencoder, or an --out that ends in .npz`,
     );
 };
 
@@ -109,15 +152,15 @@ async function* reporting(
 
 const writeSamples = async (
   { out, scale }: SampleOptions,
-  { network }: ModelDescription,
-  { images, labels }: Generated,
+  { images, labels, channels, imageSize: size }: Pictures,
 ): Promise<void> => {
-  const { channels, imageSize: size } = network;
   const [count, stride] = [labels.length, channels * size * size];
   await mkdir(out.kind === "folder" ? out.path : dirname(out.path), { recursive: true });
-  if (out.kind === "png") return writePng(out.path, sheetOf(images, { count, ...network }, { scale }));
-  if (out.kind === "npz" && isPoints(network))
+  if (out.kind === "png") return writePng(out.path, sheetOf(images, { count, channels, imageSize: size }, { scale }));
+  if (out.kind === "npz" && isPoints({ imageSize: size }))
     return writeFileAtomically(out.path, encodeNpz({ arr_0: { shape: [count, channels], data: images } }));
+  if (out.kind === "npz" && channels !== 1 && channels !== 3)
+    return writeFileAtomically(out.path, encodeNpz({ arr_0: { shape: [count, channels, size, size], data: images } }));
   const data = toBytes(images);
   if (out.kind === "npz")
     return writeFileAtomically(out.path, encodeNpz(evaluatorArrays(data, labels, channels, size)));

@@ -41,9 +41,15 @@ export const filled = (fixture: Fixture, name: string, shape: Shape, scale = Mat
 export const filledParameters = (fixture: Fixture, parameters: readonly Parameter[]): Record<string, HostArray> => {
   const scale = Number(fixture.metadata.param_scale);
   return Object.fromEntries(
-    parameters.map(({ name, tensor }) => [parameterInput(name), filled(fixture, name, tensor.shape, scale)]),
+    parameters.map(({ name, tensor }) => {
+      const values = filled(fixture, name, tensor.shape, scale);
+      return [parameterInput(name), isScale(name) ? values.map((value) => 1 + value) : values];
+    }),
   );
 };
+
+/** Weights of the U-Net's norms, which are filled around 1. */
+const isScale = (name: string): boolean => /norm[0-2]?\.weight$/.test(name);
 
 const numbers = (data: ArrayLike<number | bigint>): number[] => Array.from(data, Number);
 

@@ -1,6 +1,7 @@
 import type { HostArray } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
 import { DIT_SIZES, type DiTConfig, type DiTName } from "../models/dit.js";
+import type { NetworkConfig } from "../models/network.js";
 import type { Parameter } from "../nn/index.js";
 import { lower } from "../onnx/index.js";
 import { full, input } from "../ops/index.js";
@@ -33,7 +34,7 @@ export const TINY: DiTConfig = {
 const float = (name: string, shape: readonly number[]): Tensor => input(name, { dtype: "float32", shape });
 
 /** x [B C H W], t and s [B 1 1 1], y [B] as program inputs. */
-export const networkInputs = (config: DiTConfig, batch: number) => ({
+export const networkInputs = (config: NetworkConfig, batch: number) => ({
   x: float("x", [batch, config.channels, config.imageSize, config.imageSize]),
   t: float("t", [batch, 1, 1, 1]),
   s: float("s", [batch, 1, 1, 1]),
@@ -127,17 +128,20 @@ export const fullDiT = async (fixture: Fixture, runtime: Runtime): Promise<Check
     y: labels,
   };
   const results = await evaluate(runtime, lower(fixture.name, programs), feeds);
-  const wrong = differences(parameters, json(fixture, "names_and_shapes"));
-  return [
-    {
-      name: `names and shapes${wrong.length > 0 ? ` (differ: ${wrong.slice(0, 3).join(", ")})` : ""}`,
-      error: wrong.length,
-      tolerance: 0,
-    },
-    ...Object.entries(results).map(([name, got]) => ({
-      name,
-      error: relativeToLargest(got, float32Of(fixture, name)),
-      tolerance: 5e-4,
-    })),
-  ];
+  return [namesAndShapes(fixture, parameters), ...compareAll(fixture, results)];
 };
+
+/** Whether the network has the official parameters. */
+export const namesAndShapes = (fixture: Fixture, parameters: readonly Parameter[]): Check => {
+  const wrong = differences(parameters, json(fixture, "names_and_shapes"));
+  const which = wrong.length > 0 ? ` (differ: ${wrong.slice(0, 3).join(", ")})` : "";
+  return { name: `names and shapes${which}`, error: wrong.length, tolerance: 0 };
+};
+
+/** Outputs of a deep network against the fixture's tensors of the same names. */
+export const compareAll = (fixture: Fixture, results: Readonly<Record<string, HostArray>>): Check[] =>
+  Object.entries(results).map(([name, got]) => ({
+    name,
+    error: relativeToLargest(got, float32Of(fixture, name)),
+    tolerance: 5e-4,
+  }));

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { messageOf, oneOf, UserError } from "../errors.js";
 import { readSafetensors } from "../formats/safetensors.js";
 import type { Runtime } from "../runtime/index.js";
+import { autoencoder } from "./autoencoder.js";
 import { consistencyLosses } from "./consistency.js";
 import type { Check, Fixture } from "./fixture.js";
 import { soflowLosses } from "./losses.js";
@@ -11,6 +12,7 @@ import { fullDiT, tinyForward } from "./networks.js";
 import { ddpmLoss, flowMatchingLoss } from "./onetime.js";
 import { schedules } from "./schedules.js";
 import { soflowTrajectory } from "./trajectory.js";
+import { fullUNet, tinyUNet } from "./unet.js";
 
 /** What computes the numbers of a fixture file, by the file's name. */
 const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Promise<Check[]>>> = {
@@ -27,6 +29,10 @@ const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Pr
   "full_DiT-M-2": fullDiT,
   "full_DiT-L-2": fullDiT,
   "full_DiT-XL-2": fullDiT,
+  unet_tiny: tinyUNet,
+  full_UNet: fullUNet,
+  vae: autoencoder,
+  vae_tiny: autoencoder,
 };
 
 export type VerifyOptions = { readonly folder: string; readonly only?: readonly string[] };

@@ -92,7 +92,7 @@ sed: 3
 `;
   expect(linesOf(text)).toEqual([
     'config.yaml:2:9 data.kind is "glyph"; it must be glyphs, folder, webdataset, cifar10, mnist or points; did you mean glyphs?',
-    "config.yaml:5:3 model.widht: unknown key; did you mean width? the valid keys of model: kind, name, patch, width, depth, heads",
+    "config.yaml:5:3 model.widht: unknown key; did you mean width? the valid keys of model: kind, name, patch, width, depth, heads, multipliers, attention, dropout, augment",
     'config.yaml:6:10 model.depth: expected number, received string "six"',
     "config.yaml:8:10 train.steps is 0; it must be at least 1",
     "config.yaml:9:10 train.batch: expected whole number, received number 1.5",
@@ -122,6 +122,16 @@ test.each([
     MINIMAL,
     ["data.augment=0.12", "data.flip=true"],
     /^--set data.flip=true data.flip is true besides data.augment, which mirrors images itself; keep one of the two$/,
+  ],
+  [
+    MINIMAL,
+    ["data.augment=0.12"],
+    /^--set data.augment=0.12 data.augment is 0.12, which gives the network 6 numbers to tell augmented images by; this one is told nothing: it needs a unet with model.augment 6, such as model.name DDPM\+\+$/,
+  ],
+  [
+    MINIMAL,
+    ["data.augment=1", "model={kind: unet, width: 8, depth: 1, multipliers: [1], augment: 9}"],
+    /images by; this one takes 9: it needs/,
   ],
   [MINIMAL, ["data.augment=2"], /data.augment is 2; it must be at most 1$/],
   [MINIMAL, ["optimizer.kind=sgd"], /optimizer.kind is "sgd"; it must be adamw or radam/],
@@ -230,8 +240,8 @@ const modelOf = (text: string) =>
 
 test.each([
   ["{ kind: mlp, width: 8, depth: 2 }", undefined],
-  ["{ kind: mlp, width: 8 }", /model\.depth is missing; an mlp needs both/],
-  ["{ kind: mlp, width: 8, depth: 2, heads: 2 }", /model\.heads is given; an mlp has width and depth only/],
+  ["{ kind: mlp, width: 8 }", /model\.depth is missing: number of transformer blocks/],
+  ["{ kind: mlp, width: 8, depth: 2, heads: 2 }", /model\.heads is given; an mlp has width, depth only/],
 ] as const)("model %s", (text, message) => {
   if (message === undefined) expect(modelOf(text)).toEqual({ kind: "mlp", width: 8, depth: 2 });
   else expect(() => modelOf(text)).toThrow(message);

@@ -4,7 +4,7 @@ import { dividesEvenly, firstCount, openMethod } from "../../methods/index.js";
 import { checkNetwork } from "../../models/network.js";
 import { dataProblem, dataSchema, imageShape } from "./data.js";
 import { above0, atLeast0, count, text, withKind } from "./fields.js";
-import { modelSchema, modelSizes } from "./model.js";
+import { type ModelConfig, modelSchema, modelSizes } from "./model.js";
 import { objectiveProblem, objectiveSchema } from "./objective.js";
 
 /** What the optimisers have in common; `beta2` is the default that each was published with. */
@@ -125,12 +125,18 @@ const microBatchProblem = (batch: number, parts: number, share = 0): string => {
   return `train.microBatches is ${parts}; it must divide the batch of ${batch}${kinds} evenly: ${fits.join(", ")}`;
 };
 
+/** Numbers that a network takes of how an image was augmented. */
+const toldOf = (model: ModelConfig): number => {
+  const sizes = modelSizes(model);
+  return "augment" in sizes ? sizes.augment : 0;
+};
+
 /** What must hold between sections. */
 export const configSchema = sections.superRefine((config, context) => {
   const refuse = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
   const problem = modelProblem(config);
   if (problem !== undefined) refuse(problem.split(" ", 1)[0]!.split("."), problem);
-  const odd = dataProblem(config.data);
+  const odd = dataProblem(config.data, toldOf(config.model));
   if (odd) refuse(["data", odd.field], `data.${odd.field} ${odd.text}`);
   const unfit = objectiveProblem(config.objective, config.train.steps);
   const { batch, microBatches: parts } = config.train;

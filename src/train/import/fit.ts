@@ -1,5 +1,6 @@
 import { UserError } from "../../errors.js";
 import { type Shape, sameShape } from "../../graph/dtype.js";
+import { isDiT } from "../../models/network.js";
 import type { Parameter } from "../../nn/index.js";
 import type { ModelDescription } from "../model.js";
 import { type ByParameter, isComputed, type Layout } from "./layout.js";
@@ -11,7 +12,7 @@ const show = (shape: Shape): string => `[${shape.join(" ")}]`;
 
 /** Shapes of the buffers that the network computes. */
 const computedShape = ({ network }: ModelDescription): Shape | undefined =>
-  network.kind === "mlp" ? undefined : [1, (network.imageSize / network.patch) ** 2, network.width];
+  isDiT(network) ? [1, (network.imageSize / network.patch) ** 2, network.width] : undefined;
 
 /** What is wrong with one part of a checkpoint, in words that begin with the tensor's name. */
 const problemsOf = (
