@@ -1,6 +1,7 @@
 // soflow on the same work, driven over stdin: one line in, one round, one JSON line out. See bench/lib/peers.mjs.
 import { createInterface } from "node:readline";
 import { openRateMeter, openRuntime, peakMemory } from "../../dist/runtime/index.js";
+import { openAutoencoder } from "./autoencoder.mjs";
 import { openSampling } from "./sampling.mjs";
 import { openTraining } from "./training.mjs";
 
@@ -15,6 +16,7 @@ const runtime = await openRuntime({ threads: job.threads, ...(job.kind && { kind
 const round = await {
   step: async (...a) => (await openTraining(...a)).round,
   sample: openSampling,
+  autoencoder: openAutoencoder,
   products: openProducts,
 }[job.work](runtime, job);
 for (let k = 0; k < (job.warmup ?? 3); k++) await round();

@@ -81,6 +81,7 @@ const labelNames = async (
   count: number | undefined,
   { onNote, checkpoint }: ImportOptions,
 ): Promise<readonly string[]> => {
+  if (data?.labels === false) return [];
   const names = data && (await classesOf(data, seed, onNote));
   if (!names) return Array.from({ length: count ?? 0 }, (_, i) => String(i));
   if (count !== undefined && Math.max(1, names.length) !== Math.max(1, count))

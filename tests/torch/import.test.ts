@@ -329,10 +329,10 @@ const REFUSED: readonly (readonly [string, () => Promise<Partial<ImportOptions>>
   [
     "a network of another kind",
     async () => {
-      await writeFile(at("unet.yaml"), "model_type: UNet\ndataset_type: CIFAR10\n");
+      await writeFile(at("unet.yaml"), "model_type: ResNet\ndataset_type: CIFAR10\n");
       return { config: at("unet.yaml") };
     },
-    /^\S+unet\.yaml: model_type is "UNet"; networks that can be imported are DiT-B\/4, DiT-B\/2, /,
+    /^\S+unet\.yaml: model_type is "ResNet"; networks that can be imported are DiT-B\/4, DiT-B\/2, /,
   ],
 ];
 

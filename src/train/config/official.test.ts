@@ -52,6 +52,10 @@ training: { optim: { LR: 0.5, betas: [0.1, 0.2] }, schedule: { R-Schedule: CONST
   expect(image).toEqual({ size: 32, channels: 3 });
 });
 
+test.each(["UNet", "SongUNet", "ddpmpp", "DDPM++"])("the U-Net by its name %s", (name) => {
+  expect(translate(`model_type: ${name}\ndataset_type: CIFAR10`).sections.model).toEqual({ name: "DDPM++" });
+});
+
 test.each([
   ["lr: 1\nlearning_rate: 2", /^config\.yaml: learning_rate is given twice$/],
   [

@@ -41,8 +41,9 @@ const list =
     return Object.fromEntries(fields.map((field, i) => [field, value[i] as unknown]));
   };
 
-/** DiT-B-4, as the official files write it, DiT-B/4 or B/4. */
+/** DiT-B-4, as the official files write it, DiT-B/4 or B/4; the U-Net by one of its names. */
 const modelName: Row["to"] = (value, key) => {
+  if (/^(?:song)?u-?net$|^ddpm(?:\+\+|pp)$/i.test(String(value))) return { "model.name": "DDPM++" };
   const [, size, patch] = /^(?:dit[-_/ ]?)?([a-z]+)[-_/ ]?(\d+)$/i.exec(String(value)) ?? [];
   const name = MODEL_NAMES.find((known) => known === `DiT-${size?.toUpperCase()}/${patch}`);
   if (!name)

@@ -50,4 +50,4 @@ const fromOfficial = (official: Official, name: string, overrides: readonly stri
 
 /** The data section for what an official file trains on, where there is a kind for it. */
 const dataOf = ({ dataset: { kind, path = "." } }: Official): Config["data"] | undefined =>
-  commonSections.data.safeParse({ kind: kind === "imagenet" ? "latents" : kind, path }).data;
+  commonSections.data.safeParse(kind === "imagenet" ? { kind: "latents", path } : { kind, path, labels: false }).data; // CIFAR-10: without labels

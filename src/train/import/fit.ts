@@ -10,17 +10,15 @@ const MOST_NAMED = 12;
 
 const show = (shape: Shape): string => `[${shape.join(" ")}]`;
 
+/** The filter 1,3,3,1 over rows and columns, which every resampling layer of the official U-Net stores. */
+const RESAMPLE_FILTER: Shape = [1, 1, 4, 4];
+
 /** Shapes of the buffers that the network computes. */
-const computedShape = ({ network }: ModelDescription): Shape | undefined =>
-  isDiT(network) ? [1, (network.imageSize / network.patch) ** 2, network.width] : undefined;
+const computedShape = ({ network }: ModelDescription): Shape =>
+  isDiT(network) ? [1, (network.imageSize / network.patch) ** 2, network.width] : RESAMPLE_FILTER;
 
 /** What is wrong with one part of a checkpoint, in words that begin with the tensor's name. */
-const problemsOf = (
-  part: string,
-  found: ByParameter,
-  parameters: readonly Parameter[],
-  computed: Shape | undefined,
-): string[] => {
+const problemsOf = (part: string, found: ByParameter, parameters: readonly Parameter[], computed: Shape): string[] => {
   const wanted = new Map(parameters.map(({ name, tensor }) => [name, tensor.shape]));
   const missing = [...wanted.keys()].filter((name) => !found.has(name)).map((name) => `${part}.${name} is missing`);
   const others = [...found].flatMap(([name, { shape }]) => {

@@ -28,8 +28,8 @@ const KEYS = {
 const WRAPPERS = /^(?:(?:module|_orig_mod|network|model)\.)+/;
 
 /** Buffers that networks compute for themselves and official checkpoints hold all the same. */
-const COMPUTED: readonly string[] = ["pos_embed"];
-export const isComputed = (name: string): boolean => COMPUTED.includes(name);
+const COMPUTED = /^pos_embed$|\.resample_filter$/;
+export const isComputed = (name: string): boolean => COMPUTED.test(name);
 
 /** Finds the parts of a checkpoint. A file without any of the known keys is a bare state dict. */
 export const layoutOf = async (checkpoint: Checkpoint): Promise<Layout> => {
