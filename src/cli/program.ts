@@ -16,6 +16,7 @@ Examples:
   soflow import 400000.pt --config official.yaml --out runs/official
                                                   go on from a PyTorch checkpoint
   soflow compare --config compare-checkerboard    train several methods alike and compare them
+  soflow presets                                  settings of published results
   soflow doctor                                   what this machine runs on, and how fast
 
 soflow VERB --help shows a verb's options and examples.
