@@ -42,6 +42,13 @@ const verbs: readonly Verb[] = [
     },
   },
   {
+    name: "presets",
+    load: async () => {
+      const { presetsCommand } = await import("./presets.js");
+      return presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out));
+    },
+  },
+  {
     name: "compare",
     load: async () => {
       const { compareCommand } = await import("./compare.js");

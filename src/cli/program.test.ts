@@ -9,6 +9,7 @@ import { type EncodeJob, encodeCommand } from "./encode.js";
 import { FailedCheck, Interrupted } from "./errors.js";
 import { type ImportOptions, importCommand } from "./import.js";
 import { SAMPLER_NAMES } from "./options.js";
+import { presetsCommand } from "./presets.js";
 import { runProgram, type Verb } from "./program.js";
 import { type QuickstartOptions, quickstartCommand } from "./quickstart.js";
 import { type SampleOptions, sampleCommand } from "./sample.js";
@@ -50,6 +51,7 @@ const soflow = async (
     verb("sample", () => sampleCommand(keep)),
     verb("import", () => importCommand(keep)),
     verb("encode", () => encodeCommand(keep)),
+    verb("presets", () => presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out))),
     verb("compare", () => compareCommand(keep)),
     verb("verify", () => verifyCommand(async (options) => keep(options).then(() => passed))),
     verb("doctor", () => doctorCommand(engine, out)),
@@ -68,7 +70,7 @@ const workingEngine: Engine = {
 };
 
 test("a verb that is named is the only one loaded", async () => {
-  for (const name of ["quickstart", "train", "sample", "import", "compare", "verify", "doctor"]) {
+  for (const name of ["quickstart", "train", "sample", "import", "encode", "presets", "compare", "verify", "doctor"]) {
     const { code, loaded, out } = await soflow([name, "--help"]);
     expect(code).toBe(0);
     expect(loaded).toEqual([name]);
@@ -84,6 +86,7 @@ test("help lists the verbs, and version is the package's", async () => {
     "train",
     "sample",
     "import",
+    "presets",
     "compare",
     "verify",
     "doctor",
@@ -101,6 +104,29 @@ test("import: a checkpoint, its configuration, a folder", async () => {
   const missing = await soflow(["import", "x.pt", "--out", "runs/x"]);
   expect(missing).toMatchObject({ code: 2, given: undefined });
   expect(missing.err).toBe("soflow: import: --config is missing; give the checkpoint's YAML file, or a preset\n");
+});
+
+test("presets: a table with the published numbers, one of them as YAML, and a name that is not there", async () => {
+  const { out, code } = await soflow(["presets"]);
+  expect(code).toBe(0);
+  expect(out).toMatch(/^soflow-imagenet-xl2 +2\.9617 +2\.6606 +1\.2 M +256$/m);
+  expect(out).toMatch(/^meanflow-cifar10 +2\.92 +0\.8 M +1024$/m);
+  expect(out).toContain("arXiv:2512.15657");
+  const one = await soflow(["presets", "soflow-cifar10"]);
+  expect(one.out).toMatch(/^# soflow-cifar10: published FID-50K 2\.86 with 1 evaluation, 2\.2827 with 2\.\n/);
+  expect(await soflow(["presets", "soflow-cifar"])).toMatchObject({
+    code: 2,
+    err: "soflow: presets: there is no soflow-cifar; did you mean soflow-cifar10?; soflow presets lists those there are\n",
+  });
+});
+
+test("train --preset: the settings of a published result, with overrides; not beside --config", async () => {
+  const { given } = await soflow(["train", "--preset", "soflow-cifar10", "--set", "data.path=here"]);
+  expect(given).toMatchObject({
+    config: { out: "runs/soflow-cifar10", data: { path: "here", augment: 0.12 }, optimizer: { kind: "radam" } },
+  });
+  const both = await soflow(["train", "--preset", "soflow-cifar10", "--config", "quickstart"]);
+  expect(both.err).toBe("soflow: train: both --config and --preset are given; keep one of the two\n");
 });
 
 test("train: defaults, overrides, and --out and --threads over the configuration", async () => {
@@ -183,7 +209,10 @@ test("quickstart: options", async () => {
 
 test.each([
   [["trian"], "soflow: unknown command 'trian' (did you mean train?)\n"],
-  [["train"], /^soflow: train: --config is missing; give a YAML file, or a preset: .*quickstart\n$/],
+  [
+    ["train"],
+    /^soflow: train: --config is missing; give a YAML file, or a preset: .*quickstart; soflow presets lists those of published results\n$/,
+  ],
   [["train", "--cnofig", "x"], "soflow: unknown option '--cnofig' (did you mean --config?)\n"],
   [["train", "--config", "nowhere.yaml"], /^soflow: config nowhere.yaml: there is no such file, and no preset/],
   [

@@ -18,6 +18,7 @@ Examples:
   soflow encode photos --vae sd-vae-ft-mse --out latents.h5
                                                   latents of your images, to train on
   soflow compare --config compare-checkerboard    train several methods alike and compare them
+  soflow presets                                  settings of published results
   soflow doctor                                   what this machine runs on, and how fast
 
 soflow VERB --help shows a verb's options and examples.

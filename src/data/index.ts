@@ -8,6 +8,7 @@ import type { PointsName } from "./points/distributions.js";
 import { openPoints } from "./points/points.js";
 import { openWebDataset } from "./webdataset.js";
 
+export { augmentLabels } from "./augment/augment.js";
 export { bytesPerImage, type Dataset, type ImageShape, type Sample } from "./dataset.js";
 export { type Batch, Loader, type LoaderOptions, samplingOrder } from "./loader.js";
 export { GAUSSIAN, type PointsName } from "./points/distributions.js";

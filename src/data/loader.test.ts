@@ -169,3 +169,55 @@ test("the cache reads each sample once, up to its limit of bytes", async () => {
     for (let i = 0; i < 5; i++) expect(await dataset.read(i)).toEqual(await base.read(i));
   expect(reads).toEqual([0, 1, 2, 3, 4, 3, 4]);
 });
+
+test("augmented, a sample is the same in an epoch at every batch size, and after a resume; the next epoch has another", async () => {
+  const options = { ...OPTIONS, flip: false, augment: 0.5 };
+  const flat = async (batch: number, startStep = 0) => {
+    const batches = await take(
+      new Loader(numbered(12), { ...options, batch, startStep }),
+      (24 - startStep * batch) / batch,
+    );
+    return {
+      images: batches.flatMap(({ images }) => [...images]),
+      augment: batches.flatMap(({ augment }) => [...augment!]),
+    };
+  };
+  const one = await flat(1);
+  expect(one.augment).toHaveLength(24 * 6);
+  for (const batch of [2, 8, 24]) expect(await flat(batch)).toEqual(one);
+  const late = await flat(4, 3);
+  expect(late).toEqual({ images: one.images.slice(12 * SIZE), augment: one.augment.slice(12 * 6) });
+  const positions = [0, 1].map((epoch) => Array.from({ length: 12 }, (_, i) => samplingOrder(3, 12)(12 * epoch + i)));
+  const told = (epoch: number, position: number) => {
+    const at = 12 * epoch + positions[epoch]!.indexOf(position);
+    return one.augment.slice(6 * at, 6 * at + 6);
+  };
+  const same = positions[0]!.filter((position) => `${told(0, position)}` === `${told(1, position)}`);
+  expect(same.length).toBeLessThan(4); // by chance, where nothing was applied
+});
+
+test("labels and images belong together: those without any are untouched, mirrored ones are mirrored", async () => {
+  const options = { ...OPTIONS, flip: false, batch: 300, ahead: 0 };
+  const [plain] = await take(new Loader(numbered(9), options), 1);
+  const [augmented] = await take(new Loader(numbered(9), { ...options, augment: 0.12 }), 1);
+  const kinds = { none: 0, mirrored: 0, other: 0 };
+  for (let j = 0; j < 300; j++) {
+    const [before, after] = [plain!, augmented!].map(({ images }) => [...images.subarray(j * SIZE, (j + 1) * SIZE)]);
+    const [flip, ...rest] = augmented!.augment!.subarray(6 * j, 6 * j + 6);
+    const mirrored = before!.map((_, i) => before![i - (i % 4) + 3 - (i % 4)]!);
+    if (rest.some((label) => label !== 0)) kinds.other++;
+    else if (flip) kinds.mirrored++;
+    else kinds.none++;
+    if (rest.every((label) => label === 0)) expect(after).toEqual(flip ? mirrored : before);
+    else expect(after).not.toEqual(before);
+  }
+  expect(Math.min(...Object.values(kinds))).toBeGreaterThan(50);
+});
+
+test("without augmentation a batch has no labels of it, and points cannot have any", async () => {
+  expect((await take(new Loader(numbered(3), OPTIONS), 1))[0]).not.toHaveProperty("augment");
+  const points = { ...numbered(3), read: async () => ({ pixels: new Float32Array(SIZE), label: 0 }) };
+  await expect(new Loader(points, { ...OPTIONS, augment: 0.1 }).next()).rejects.toThrow(
+    "numbered: its samples are not pixels, which alone can be augmented; data.augment must be 0",
+  );
+});

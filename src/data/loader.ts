@@ -1,5 +1,6 @@
 import { messageOf, UserError } from "../errors.js";
 import { key } from "../random/random.js";
+import { augmentImage, augmentLabels, drawAugmentation, labelsOf } from "./augment/augment.js";
 import { bytesPerImage, type Dataset, type Sample } from "./dataset.js";
 
 export type LoaderOptions = {
@@ -10,6 +11,8 @@ export type LoaderOptions = {
   readonly startStep: number;
   /** Mirrors each image left to right with probability 1/2. */
   readonly flip: boolean;
+  /** EDM's augmentation as CIFAR-10's recipes have it: how probable each transformation is; default 0, which is none. */
+  readonly augment?: number;
   /** What an unreadable image does: stop the run, or be replaced by the next readable one and counted. */
   readonly onError: "stop" | "skip";
   /** Batches that are read ahead of the one in use. */
@@ -23,6 +26,8 @@ export type Batch = {
   readonly images: Float32Array<ArrayBuffer>;
   /** [B] */
   readonly labels: BigInt64Array<ArrayBuffer>;
+  /** [B 6]: what was done to each image, for the network to know; absent where nothing is augmented. */
+  readonly augment?: Float32Array<ArrayBuffer>;
   /** Each sample's place in the whole run: step · B + j. */
   readonly indices: readonly number[];
   /** Which sample of the dataset each is. */
@@ -121,7 +126,33 @@ export class Loader {
       place(own, sample, [channels, height, width], mirrored);
       if (sample.spread) drawLatent(own, sample.spread, key(seed).fold("latent").fold(indices[j]!).normal(size));
     });
-    return { step, images, labels: BigInt64Array.from(samples, ({ label }) => BigInt(label)), indices, positions };
+    const labels = BigInt64Array.from(samples, ({ label }) => BigInt(label));
+    const augment = this.options.augment ? this.augment(samples, images, indices) : undefined;
+    return { step, images, labels, ...(augment && { augment }), indices, positions };
+  }
+
+  /** Augments the images of a batch, each as (seed, epoch, position) says, and gives the labels of that. */
+  private augment(
+    samples: readonly Sample[],
+    images: Float32Array,
+    indices: readonly number[],
+  ): Float32Array<ArrayBuffer> {
+    const { dataset, options } = this;
+    if (samples.some(({ pixels }) => pixels instanceof Float32Array))
+      throw new UserError(
+        `${dataset.name}: its samples are not pixels, which alone can be augmented; data.augment must be 0`,
+      );
+    const root = key(options.seed).fold("augment");
+    const size = bytesPerImage(dataset.shape);
+    const told = indices.map((index, j) => {
+      const own = root.fold(Math.floor(index / dataset.length)).fold(this.order(index));
+      const drawn = drawAugmentation({ probability: options.augment! }, own);
+      augmentImage(images.subarray(j * size, (j + 1) * size), dataset.shape, drawn);
+      return labelsOf(drawn);
+    });
+    const labels = new Float32Array(indices.length * augmentLabels());
+    labels.set(told.flat());
+    return labels;
   }
 
   /** A sample, or, when it cannot be read and `onError` is skip, the next one of the dataset that can. */

@@ -43,8 +43,7 @@ export class Accumulator {
   /** Adds the gradients of one part, by `gradientName`; the first begins anew. */
   async add(gradients: Tensors, first: boolean): Promise<void> {
     await this.first.write(Uint8Array.of(Number(first)));
-    await this.executable.run({ ...gradients, ...this.totals.inputs(), first: this.first }, this.totals.outputs());
-    this.totals.swap();
+    await this.totals.advance(this.executable, { ...gradients, first: this.first });
   }
 
   /** The sums, by `gradientName`. */

@@ -3,7 +3,6 @@ import type { Batch, Loader } from "../data/index.js";
 import { UserError } from "../errors.js";
 import type { HostArray } from "../graph/dtype.js";
 import { type Method, microBatch, openMethod } from "../methods/index.js";
-import { parameterInput } from "../nn/index.js";
 import { learningRate } from "../optim/index.js";
 import type { Runtime } from "../runtime/index.js";
 import { checkpointPaths, listCheckpoints, saveCheckpoint } from "./checkpoint.js";
@@ -13,9 +12,9 @@ import type { Metrics } from "./metrics.js";
 import { type ModelDescription, saveModel } from "./model.js";
 import { encodePng, sheetOf, writePng } from "./picture.js";
 import { runPaths } from "./runFolder.js";
-import type { StoredTensor } from "./safetensorsFile.js";
+import { type StoredTensor, toFloat32 } from "./safetensorsFile.js";
 import { sideDraws } from "./sides.js";
-import type { Report, TrainingStep } from "./step.js";
+import { emaName, type Report, type TrainingStep } from "./step.js";
 
 /** Where a run stands, for whoever shows it. */
 export type RunProgress = {
@@ -49,8 +48,19 @@ const stateTensors = ({ state }: TrainingStep): StoredTensor[] =>
   state.names.map((name) => ({
     name,
     shape: state.types[name]!.shape,
-    read: async () => (await state.read(name)) as Float32Array,
+    precision: state.types[name]!.dtype === "float64" ? "float64" : "float32",
+    read: async () => (await state.read(name)) as Float32Array | Float64Array,
   }));
+
+/** The averaged weights as they are sampled with and saved: in float32, by parameter. */
+const averagedWeights = (step: TrainingStep): StoredTensor[] =>
+  stateTensors(step)
+    .filter(({ name }) => name.startsWith(emaName("")))
+    .map(({ name, shape, read }) => ({
+      name: name.slice(emaName("").length),
+      shape,
+      read: async () => toFloat32(await read()),
+    }));
 
 /** What a step works on. */
 type Prepared = {
@@ -172,15 +182,11 @@ export class Run {
 
   private async drawSamples(): Promise<void> {
     const { classes, network } = this.description;
-    const weights = Object.fromEntries(
-      Object.entries(this.step.state.inputs("ema.")).map(([name, tensor]) => [
-        parameterInput(name.slice("ema.".length)),
-        tensor,
-      ]),
-    );
+    const { weights, release } = await this.step.averaged();
     const { sampleCount: count } = this.config.train;
     const labels = classes.map((_, i) => i);
-    const { images } = await collect(this.generator.generate({ count, labels, seed: this.config.seed, weights }));
+    const { seed } = this.config;
+    const { images } = await collect(this.generator.generate({ count, labels, seed, weights })).finally(release);
     const picture = sheetOf(images, { count, ...network }, { scale: network.imageSize < 64 ? 2 : 1 });
     await writePng(runPaths(this.config.out).samples(this.done), picture);
     await this.metrics.draw();
@@ -200,8 +206,6 @@ export class Run {
   }
 
   private async exportModel(): Promise<void> {
-    const averaged = stateTensors(this.step).filter(({ name }) => name.startsWith("ema."));
-    const weights = averaged.map((tensor) => ({ ...tensor, name: tensor.name.slice("ema.".length) }));
-    await saveModel(runPaths(this.config.out).model, this.description, weights, this.done);
+    await saveModel(runPaths(this.config.out).model, this.description, averagedWeights(this.step), this.done);
   }
 }

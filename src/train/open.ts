@@ -1,7 +1,7 @@
 import type { Dataset } from "../data/index.js";
 import { openMethod, trainedBy } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
-import { adamw, emaDecay, learningRate } from "../optim/index.js";
+import { adamw, emaDecay, learningRate, radam } from "../optim/index.js";
 import { key } from "../random/random.js";
 import type { Runtime } from "../runtime/index.js";
 import { type Config, modelSizes } from "./config/index.js";
@@ -23,6 +23,8 @@ export const describeModel = (
   return { format: "soflow", version: 1, network, method: trainedBy(objective), classes };
 };
 
+const OPTIMIZERS = { adamw, radam } as const;
+
 const buildStep = (
   runtime: Runtime,
   config: Config,
@@ -33,18 +35,24 @@ const buildStep = (
   const { imageSize: side, channels, classes } = description.network;
   const { batch: whole, steps, microBatches } = config.train;
   const batch = whole / microBatches;
-  const sides = sidesOf(description.network, batch, false);
+  const sides = sidesOf(description.network, batch, config.data.augment > 0);
   const { network, parameters } = openNetwork(description.network, undefined, { checkpointBlocks, sides });
   const { network: average } = openNetwork(description.network, averageName, { sides });
   const method = openMethod(config.objective);
   const loss = method.loss({ network, average, teacher: teacher?.denoiser }, { batch, channels, side, classes });
   const rate = learningRate({ ...config.optimizer, ...config.train });
   const { averageDecay } = method;
+  const decay = emaDecay(config.ema);
+  const slow = config.ema.every > 1 || config.ema.precision !== "float32"; // else it is part of the update program
   return TrainingStep.create(runtime, {
     loss,
     parameters,
-    transform: adamw({ ...config.optimizer, learningRate: rate }),
-    averages: { ema: emaDecay(config.ema), ...(averageDecay && { average: (k: number) => averageDecay(k, steps) }) },
+    transform: OPTIMIZERS[config.optimizer.kind]({ ...config.optimizer, learningRate: rate }),
+    averages: {
+      ...(slow ? {} : { ema: decay }),
+      ...(averageDecay && { average: (k: number) => averageDecay(k, steps) }),
+    },
+    ...(slow && { slowAverage: { ...config.ema, decay } }),
     clipNorm: config.optimizer.clipNorm,
     microBatches,
     ...(teacher && { fixed: teacher.weights }),

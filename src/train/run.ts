@@ -58,7 +58,7 @@ const restore = async (step: TrainingStep, { folder, step: at }: NonNullable<Sta
       throw new UserError(
         `${file.path} is of another model: ${missing.slice(0, 3).join(", ")} differ${missing.length > 3 ? `, and ${missing.length - 3} more` : ""}`,
       );
-    for (const name of step.state.names) await step.state.write(name, await file.read(name));
+    for (const name of step.state.names) await step.state.write(name, await file.readWhole(name));
   } finally {
     await file.close();
   }
@@ -74,9 +74,7 @@ export const runTraining = async (options: RunOptions): Promise<RunResult> => {
   try {
     const start = await startingPoint(runPaths(config.out).checkpoints, resumeFrom);
     if (start && !resumeFrom) await requireSameRun(config, options.onNote);
-    const { flip, onError } = config.data;
-    const order = { seed: config.seed, batch: config.train.batch, startStep: start?.step ?? 0, flip, onError };
-    const loader = new Loader(dataset, order);
+    const loader = openLoader(dataset, config, start?.step ?? 0);
     await loader.ready(); // bad data show themselves before anything is written
     await checkTeacher(config.objective, describeModel(config, dataset));
     const unlock = await lockFolder(config.out);
@@ -89,6 +87,11 @@ export const runTraining = async (options: RunOptions): Promise<RunResult> => {
   } finally {
     await dataset.close();
   }
+};
+
+const openLoader = (dataset: Dataset, { seed, data, train }: Config, startStep: number): Loader => {
+  const { flip, augment, onError } = data;
+  return new Loader(dataset, { seed, batch: train.batch, startStep, flip, augment, onError });
 };
 
 const withRuntime = async <T>(
@@ -135,8 +138,7 @@ const trainIn = async (
 /** Median seconds of a training step of this configuration, by running a few; nothing is written. */
 export const timeTraining = async (config: Config, { warmUp = 3, steps = 15 } = {}): Promise<number> => {
   const dataset = await openDataset(config.data, config.seed);
-  const { flip, onError } = config.data;
-  const loader = new Loader(dataset, { seed: config.seed, batch: config.train.batch, startStep: 0, flip, onError });
+  const loader = openLoader(dataset, config, 0);
   try {
     return await withRuntime({ config }, async (runtime) => {
       const description = describeModel(config, dataset);

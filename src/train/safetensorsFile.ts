@@ -9,15 +9,16 @@ import {
 } from "../formats/safetensors.js";
 import { writeAtomically } from "./files.js";
 
-/** A float32 tensor to be stored; its values are asked for when their turn comes. */
+/** A tensor to be stored, float32 unless it says otherwise; its values are asked for when their turn comes. */
 export type StoredTensor = {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly read: () => Promise<Float32Array>;
+  readonly precision?: "float32" | "float64";
+  readonly read: () => Promise<Float32Array | Float64Array>;
 };
 
 /**
- * Writes float32 tensors one after another, so that at most one is held beside what the caller holds.
+ * Writes tensors one after another, so that at most one is held beside what the caller holds.
  * `observe` sees all bytes in order, for a checksum.
  */
 export const writeSafetensors = (
@@ -33,7 +34,7 @@ export const writeSafetensors = (
     };
     await put(
       encodeHeader(
-        tensors.map(({ name, shape }) => ({ name, shape, dtype: "F32" })),
+        tensors.map(({ name, shape, precision }) => ({ name, shape, dtype: precision === "float64" ? "F64" : "F32" })),
         metadata,
       ),
     );
@@ -60,6 +61,8 @@ export type OpenSafetensors = {
   readonly header: SafetensorsHeader;
   /** The values as float32, whatever float type they are stored in. */
   readonly read: (name: string) => Promise<Float32Array<ArrayBuffer>>;
+  /** The values as they are stored: of float64 those, of any other float type float32. */
+  readonly readWhole: (name: string) => Promise<Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>;
   readonly close: () => Promise<void>;
 };
 
@@ -72,26 +75,31 @@ export const openSafetensors = async (path: string): Promise<OpenSafetensors> =>
     const { size } = await file.stat();
     const length = headerLength(await readRange(file, 0, Math.min(8, size)), size, path);
     const header = parseHeader(await readRange(file, 8, length), size, path);
-    return { path, header, read: (name) => readTensor(file, header, path, name), close: () => file.close() };
+    const readWhole = (name: string) => readTensor(file, header, path, name);
+    const read = async (name: string) => toFloat32(await readWhole(name));
+    return { path, header, read, readWhole, close: () => file.close() };
   } catch (thrown) {
     await file.close();
     throw thrown;
   }
 };
 
+/** The nearest float32 values. */
+export const toFloat32 = <T extends ArrayBufferLike>(data: Float32Array<T> | Float64Array<T>) =>
+  data instanceof Float32Array ? data : Float32Array.from(data);
+
 const readTensor = async (
   file: FileHandle,
   header: SafetensorsHeader,
   path: string,
   name: string,
-): Promise<Float32Array<ArrayBuffer>> => {
+): Promise<Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>> => {
   const entry = header.entries.get(name);
   if (!entry) throw new UserError(`${path} has no tensor ${name}`);
   const data = decodeTensor(
     entry.dtype,
     await readRange(file, header.dataStart + entry.start, entry.end - entry.start),
   );
-  if (data instanceof Float32Array) return data;
-  if (data instanceof Float64Array) return Float32Array.from(data);
+  if (data instanceof Float32Array || data instanceof Float64Array) return data;
   throw new UserError(`${path}: tensor ${name} has element type ${entry.dtype}; weights are floats`);
 };

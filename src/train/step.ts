@@ -8,6 +8,7 @@ import { input, scalar } from "../ops/index.js";
 import { clipFactor, globalNorm, type Transform } from "../optim/index.js";
 import type { DeviceTensor, Executable, Program, Runtime } from "../runtime/index.js";
 import { Accumulator, gradientName } from "./accumulate.js";
+import { AverageStep, averageProgram, type SlowAverage } from "./average.js";
 import { lastName, nextName, TrainingState } from "./state.js";
 
 const slotName = (slot: string, name: string): string => `${slot}.${name}`;
@@ -31,6 +32,8 @@ export type StepOptions = {
   readonly transform: Transform;
   /** Moving averages of the weights by name, such as `ema`: the decay at step k, counted from 1. */
   readonly averages: Readonly<Record<string, (k: number) => number>>;
+  /** The average `ema`, where it is not one of `averages`: applied every n-th step, or kept in float64. */
+  readonly slowAverage?: SlowAverage;
   /** Program inputs that never change, such as a teacher's weights; whoever made them disposes of them. */
   readonly fixed?: Readonly<Record<string, DeviceTensor>>;
   /** Parts of a batch, whose gradients are averaged; default 1. */
@@ -83,6 +86,10 @@ export const updateProgram = ({ parameters, transform, clipNorm, averages }: Ste
   return lower("update", outputs, { inPlace });
 };
 
+/** Inputs of a program that it gives the next value of. */
+const stateOf = ({ inputs, outputs }: Program): Record<string, TensorType> =>
+  Object.fromEntries(Object.entries(inputs).filter(([name]) => nextName(name) in outputs));
+
 /** Named scalars of one step: loss, the objective's reports, grad_norm. */
 export type Report = Record<string, number>;
 
@@ -95,12 +102,13 @@ export class TrainingStep {
   private readonly norm: DeviceTensor;
 
   private constructor(
-    runtime: Runtime,
+    private readonly runtime: Runtime,
     private readonly options: StepOptions,
     private readonly gradientsOf: Executable,
     private readonly normOf: Executable,
     private readonly updateOf: Executable,
     private readonly totals: Accumulator | undefined,
+    private readonly slow: AverageStep | undefined,
     readonly state: TrainingState,
   ) {
     const allocate = (types: Readonly<Record<string, TensorType>>, keep: (name: string) => boolean) =>
@@ -120,17 +128,18 @@ export class TrainingStep {
   }
 
   static async create(runtime: Runtime, options: StepOptions): Promise<TrainingStep> {
+    const { microBatches = 1, parameters, slowAverage } = options;
     const update = updateProgram(options);
-    const isState = (name: string): boolean => nextName(name) in update.outputs;
-    const types = Object.fromEntries(Object.entries(update.inputs).filter(([name]) => isState(name)));
+    const average = slowAverage && averageProgram(parameters, emaName, slowAverage.precision);
     const executables = [
       await runtime.compile(gradientProgram(options)),
       await runtime.compile(normProgram(options)),
       await runtime.compile(update),
     ] as const;
-    const { microBatches = 1, parameters } = options;
+    const slow = average && (await AverageStep.create(runtime, slowAverage, average));
+    const types = { ...stateOf(update), ...(average && stateOf(average)) };
     const totals = microBatches > 1 ? await Accumulator.create(runtime, parameters, microBatches) : undefined;
-    return new TrainingStep(runtime, options, ...executables, totals, new TrainingState(runtime, types));
+    return new TrainingStep(runtime, options, ...executables, totals, slow, new TrainingState(runtime, types));
   }
 
   /** Program inputs that a batch must fill. */
@@ -174,8 +183,8 @@ export class TrainingStep {
     if (!Number.isFinite(report.grad_norm)) return report;
     const values = this.scalarValues(k, report.grad_norm!);
     for (const [name, tensor] of Object.entries(this.scalars)) await tensor.write(Float32Array.of(values[name]!));
-    await this.updateOf.run({ ...this.state.inputs(), ...slopes, ...this.scalars }, this.state.outputs());
-    this.state.swap();
+    await this.state.advance(this.updateOf, { ...slopes, ...this.scalars });
+    await this.slow?.follow(this.state, k);
     return report;
   }
 
@@ -186,9 +195,30 @@ export class TrainingStep {
     return Object.fromEntries([...decays, ...own, [CLIP, clipNorm === null ? 1 : clipFactor(norm, clipNorm)]]);
   }
 
+  /** The weights of the average `ema` by parameter input, in float32; `release` when they are no longer needed. */
+  async averaged(): Promise<{ weights: Record<string, DeviceTensor>; release: () => void }> {
+    const weights: Record<string, DeviceTensor> = {};
+    const copies: DeviceTensor[] = [];
+    for (const [own, tensor] of Object.entries(this.state.inputs(emaName("")))) {
+      const copy = tensor.type.dtype === "float64" ? await this.inFloat32(tensor) : undefined;
+      if (copy) copies.push(copy);
+      weights[parameterInput(own.slice(emaName("").length))] = copy ?? tensor;
+    }
+    const release = (): void => {
+      for (const copy of copies) copy.dispose();
+    };
+    return { weights, release };
+  }
+
+  private async inFloat32(tensor: DeviceTensor): Promise<DeviceTensor> {
+    const data = Float32Array.from((await tensor.read()) as Float64Array);
+    return this.runtime.tensor({ dtype: "float32", shape: tensor.type.shape }, data);
+  }
+
   release(): void {
     for (const executable of [this.gradientsOf, this.normOf, this.updateOf]) executable.release();
     this.totals?.release();
+    this.slow?.release();
     this.state.dispose();
     this.norm.dispose();
     for (const group of [this.feeds, this.slopes, this.reports, this.scalars])

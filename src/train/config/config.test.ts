@@ -118,6 +118,25 @@ test.each([
   [MINIMAL, ["model={}"], /^--set model={} model is empty; it needs patch, width, depth, heads, or a name: DiT-B\/4,/],
   [MINIMAL, ["ema.decay=1"], /^--set ema.decay=1 ema.decay is 1; it must be below 1$/],
   [MINIMAL, ["optimizer.epsilon=0"], /^--set optimizer.epsilon=0 optimizer.epsilon is 0; it must be above 0$/],
+  [
+    MINIMAL,
+    ["data.augment=0.12", "data.flip=true"],
+    /^--set data.flip=true data.flip is true besides data.augment, which mirrors images itself; keep one of the two$/,
+  ],
+  [
+    MINIMAL,
+    ["data.augment=0.12"],
+    /^--set data.augment=0.12 data.augment is 0.12, which gives the network 6 numbers to tell augmented images by; this one is told nothing: it needs a unet with model.augment 6, such as model.name DDPM\+\+$/,
+  ],
+  [
+    MINIMAL,
+    ["data.augment=1", "model={kind: unet, width: 8, depth: 1, multipliers: [1], augment: 9}"],
+    /images by; this one takes 9: it needs/,
+  ],
+  [MINIMAL, ["data.augment=2"], /data.augment is 2; it must be at most 1$/],
+  [MINIMAL, ["optimizer.kind=sgd"], /optimizer.kind is "sgd"; it must be adamw or radam/],
+  [MINIMAL, ["ema.every=0"], /ema.every is 0; it must be at least 1$/],
+  [MINIMAL, ["ema.precision=double"], /ema.precision is "double"; it must be float32 or float64/],
   [MINIMAL, ["seed.x=1"], /^--set seed.x=1 seed: expected number, received section$/],
   [MINIMAL, ["seed=1", "seed.x=1"], /^--set seed.x=1: seed is 1, which has no fields$/],
   [MINIMAL, ["steps"], /^--set steps: expected section.field=value, such as --set train.steps=2000$/],
@@ -147,6 +166,11 @@ test("defaults are the published ones", () => {
   expect(optimizer).toMatchObject({ learningRate: 1e-4, beta1: 0.9, beta2: 0.99, weightDecay: 0 });
   expect(ema.decay).toBe(0.9999);
   expect(out).toBe("runs/mine");
+});
+
+test("RAdam's defaults are its own", () => {
+  const { optimizer } = parseConfig(MINIMAL, "c.yaml", ["optimizer.kind=radam"]);
+  expect(optimizer).toMatchObject({ kind: "radam", learningRate: 1e-4, beta1: 0.9, beta2: 0.999 });
 });
 
 test("the official configuration files' Triangular is trig", () => {
@@ -202,6 +226,13 @@ test.each([
 ] as const)("objective %s", (text, message) => {
   if (message === undefined) expect(objectiveOf(text).kind).toBe("meanflow");
   else expect(() => objectiveOf(text)).toThrow(message);
+});
+
+test("points cannot be augmented", () => {
+  const text = "data: { kind: points, name: moons, augment: 0.1 }\nmodel: { kind: mlp, width: 8, depth: 2 }\n";
+  expect(() => parseConfig(`${text}train: { steps: 1, batch: 1 }\n`, "c.yaml")).toThrow(
+    "c.yaml:1:45 data.augment is 0.1; points are not images, it must be 0",
+  );
 });
 
 const modelOf = (text: string) =>

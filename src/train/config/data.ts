@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { PointsName } from "../../data/index.js";
-import { count, text } from "./fields.js";
+import { augmentLabels, type PointsName } from "../../data/index.js";
+import { count, type Problem, share, text } from "./fields.js";
 
 const POINTS_NAMES = [
   "checkerboard",
@@ -12,6 +12,9 @@ const POINTS_NAMES = [
 
 const common = {
   flip: z.boolean().default(false).describe("mirror each image left to right with probability 1/2"),
+  augment: share()
+    .default(0)
+    .describe("EDM's augmentation: probability of each transformation; CIFAR-10's recipes use 0.12; 0 is none"),
   labels: z.boolean().default(true).describe("learn which label an image has, where there are labels"),
   onError: z
     .enum(["stop", "skip"])
@@ -87,3 +90,17 @@ export const imageShape = (data: DataConfig): { readonly size: number; readonly 
   data.kind === "cifar10" || data.kind === "mnist" || data.kind === "points"
     ? fixedShapes[data.kind]
     : { size: data.size, channels: data.channels };
+
+/** What does not fit in a data section; `told`: numbers that the network takes of how an image was augmented. */
+export const dataProblem = ({ kind, augment, flip }: DataConfig, told: number): Problem | undefined => {
+  if (augment === 0) return undefined;
+  if (kind === "points") return { field: "augment", text: `is ${augment}; points are not images, it must be 0` };
+  if (flip)
+    return { field: "flip", text: "is true besides data.augment, which mirrors images itself; keep one of the two" };
+  if (told === augmentLabels()) return undefined;
+  const taken = told === 0 ? "this one is told nothing" : `this one takes ${told}`;
+  return {
+    field: "augment",
+    text: `is ${augment}, which gives the network ${augmentLabels()} numbers to tell augmented images by; ${taken}: it needs a unet with model.augment ${augmentLabels()}, such as model.name DDPM++`,
+  };
+};

@@ -33,7 +33,7 @@ total_steps: 1200000
     train: { steps: 1_200_000, batch: 256 },
   });
   expect(image).toEqual({ size: 32, channels: 4 });
-  expect(dataset).toEqual({ kind: "imagenet", path: "./imagenet_latent" });
+  expect(dataset).toEqual({ kind: "imagenet", path: "./imagenet_latent", augment: 0 });
 });
 
 test("case, dashes and nesting do not matter; what is left out keeps the official code's defaults", () => {

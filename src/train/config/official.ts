@@ -8,7 +8,12 @@ export type Official = {
   readonly sections: Readonly<Record<string, unknown>>;
   readonly image: { readonly size: number; readonly channels: number };
   /** Where its data lie, as it says. */
-  readonly dataset: { readonly kind: "imagenet" | "cifar10"; readonly path: string | undefined };
+  readonly dataset: {
+    readonly kind: "imagenet" | "cifar10";
+    readonly path: string | undefined;
+    /** Probability of augmentation; 0 for none. */
+    readonly augment: number;
+  };
 };
 
 /** Dotted fields of our configuration with their values. */
@@ -41,9 +46,18 @@ const list =
     return Object.fromEntries(fields.map((field, i) => [field, value[i] as unknown]));
   };
 
+/** The U-Net, and what the official code trains it with whatever the file says. */
+const UNET: Fields = {
+  "model.name": "DDPM++",
+  "dataset.augment": 0.12,
+  "optimizer.kind": "radam",
+  "ema.every": 16,
+  "ema.precision": "float64",
+};
+
 /** DiT-B-4, as the official files write it, DiT-B/4 or B/4; the U-Net by one of its names. */
 const modelName: Row["to"] = (value, key) => {
-  if (/^(?:song)?u-?net$|^ddpm(?:\+\+|pp)$/i.test(String(value))) return { "model.name": "DDPM++" };
+  if (/^(?:song)?u-?net$|^ddpm(?:\+\+|pp)$/i.test(String(value))) return UNET;
   const [, size, patch] = /^(?:dit[-_/ ]?)?([a-z]+)[-_/ ]?(\d+)$/i.exec(String(value)) ?? [];
   const name = MODEL_NAMES.find((known) => known === `DiT-${size?.toUpperCase()}/${patch}`);
   if (!name)
@@ -183,10 +197,10 @@ export const translateOfficial = (value: Readonly<Record<string, unknown>>, name
   const { dataset = {}, ...sections } = nested(fields) as {
     dataset?: Partial<Official["dataset"]> & { size?: unknown };
   };
-  const { kind = "imagenet", path, size = DEFAULT_SIZE } = dataset;
+  const { kind = "imagenet", path, size = DEFAULT_SIZE, augment = 0 } = dataset;
   if (!Number.isSafeInteger(size) || (size as number) < 1)
     throw new UserError(`${name}: data_size is ${show(size)}; it must be a whole number of at least 1`);
-  return { sections, image: { size: size as number, channels: CHANNELS[kind] }, dataset: { kind, path } };
+  return { sections, image: { size: size as number, channels: CHANNELS[kind] }, dataset: { kind, path, augment } };
 };
 
 const translate = (key: string, value: unknown, name: string): Fields => {

@@ -5,6 +5,7 @@ import type { z } from "zod";
 import { messageOf, oneOf, UserError } from "../../errors.js";
 import { explain } from "./explain.js";
 import { didYouMean } from "./nearest.js";
+import { findPreset, presetYaml, publishedNames } from "./presetText.js";
 import { type Config, configSchema } from "./schema.js";
 import { readSource } from "./source.js";
 
@@ -23,11 +24,14 @@ export const presetNames = (verb: "train" | "compare" = "train"): readonly strin
     .sort();
 
 /** The path behind `file`: a file's own, or that of the preset of this name. */
-const findConfig = (file: string, presets: readonly string[]): string => {
+const findConfig = (file: string, verb: "train" | "compare"): string => {
+  const presets = presetNames(verb);
   if (existsSync(file)) return file;
   if (presets.includes(file)) return join(PRESETS, `${file}.yaml`);
+  const published = verb === "train" ? publishedNames() : [];
+  const more = verb === "train" ? "; soflow presets lists those of published results" : "";
   throw new UserError(
-    `config ${file}: there is no such file, and no preset of that name; presets: ${oneOf(presets)}${didYouMean(file, presets)}`,
+    `config ${file}: there is no such file, and no preset of that name; presets: ${oneOf(presets)}${more}${didYouMean(file, [...presets, ...published])}`,
   );
 };
 
@@ -64,7 +68,9 @@ export const parseConfig = (text: string, name: string, overrides: readonly stri
 
 /** The text of a file, or of a preset by name, and what errors call it. */
 export const readConfigFile = (file: string, verb: "train" | "compare"): { text: string; name: string } => {
-  const path = findConfig(file, presetNames(verb));
+  const published = verb === "train" && !existsSync(file) ? findPreset(file) : undefined;
+  if (published) return { text: presetYaml(published), name: `${published.name}.yaml` };
+  const path = findConfig(file, verb);
   return { text: read(path), name: path.startsWith(PRESETS) ? basename(path) : path };
 };
 

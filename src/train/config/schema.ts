@@ -2,16 +2,16 @@ import { z } from "zod";
 import { UserError } from "../../errors.js";
 import { dividesEvenly, firstCount, openMethod } from "../../methods/index.js";
 import { checkNetwork } from "../../models/network.js";
-import { dataSchema, imageShape } from "./data.js";
+import { dataProblem, dataSchema, imageShape } from "./data.js";
 import { above0, atLeast0, count, text, withKind } from "./fields.js";
-import { modelSchema, modelSizes } from "./model.js";
+import { type ModelConfig, modelSchema, modelSizes } from "./model.js";
 import { objectiveProblem, objectiveSchema } from "./objective.js";
 
-const adamw = z.strictObject({
-  kind: z.literal("adamw").describe("Adam with decoupled weight decay"),
+/** What the optimisers have in common; `beta2` is the default that each was published with. */
+const adamFields = (beta2: number) => ({
   learningRate: above0().default(1e-4).describe("rate after the warm-up"),
   beta1: z.number().min(0).lt(1).default(0.9).describe("decay of the mean of gradients"),
-  beta2: z.number().min(0).lt(1).default(0.99).describe("decay of the mean of squared gradients"),
+  beta2: z.number().min(0).lt(1).default(beta2).describe("decay of the mean of squared gradients"),
   epsilon: above0().default(1e-8).describe("added to the root of the second moment"),
   weightDecay: atLeast0().default(0).describe("pull of weights to zero, as a multiple of the rate"),
   clipNorm: above0().nullable().default(null).describe("largest norm of the whole gradient; null does not clip"),
@@ -23,8 +23,18 @@ const adamw = z.strictObject({
   finalLearningRate: atLeast0().default(0).describe("rate at the last step, for linear and cosine"),
 });
 
+const adamw = z.strictObject({
+  kind: z.literal("adamw").describe("Adam with decoupled weight decay"),
+  ...adamFields(0.99),
+});
+
+const radam = z.strictObject({
+  kind: z.literal("radam").describe("RAdam: Adam that begins as plain momentum, and needs no warm-up"),
+  ...adamFields(0.999),
+});
+
 const optimizerSchema = z
-  .preprocess(withKind("adamw"), z.discriminatedUnion("kind", [adamw]))
+  .preprocess(withKind("adamw"), z.discriminatedUnion("kind", [adamw, radam]))
   .prefault({ kind: "adamw" })
   .describe("how weights follow gradients");
 
@@ -35,6 +45,11 @@ const emaSchema = z
       .boolean()
       .default(false)
       .describe("start with a short memory: decay at most (1 + k) / (10 + k) at step k"),
+    every: count().default(1).describe("steps from one application to the next, each with the decay of all of them"),
+    precision: z
+      .enum(["float32", "float64"])
+      .default("float32")
+      .describe("what the average is kept in; saved models have float32"),
   })
   .prefault({})
   .describe("the average of weights that samples are drawn with");
@@ -110,11 +125,19 @@ const microBatchProblem = (batch: number, parts: number, share = 0): string => {
   return `train.microBatches is ${parts}; it must divide the batch of ${batch}${kinds} evenly: ${fits.join(", ")}`;
 };
 
+/** Numbers that a network takes of how an image was augmented. */
+const toldOf = (model: ModelConfig): number => {
+  const sizes = modelSizes(model);
+  return "augment" in sizes ? sizes.augment : 0;
+};
+
 /** What must hold between sections. */
 export const configSchema = sections.superRefine((config, context) => {
   const refuse = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
   const problem = modelProblem(config);
   if (problem !== undefined) refuse(problem.split(" ", 1)[0]!.split("."), problem);
+  const odd = dataProblem(config.data, toldOf(config.model));
+  if (odd) refuse(["data", odd.field], `data.${odd.field} ${odd.text}`);
   const unfit = objectiveProblem(config.objective, config.train.steps);
   const { batch, microBatches: parts } = config.train;
   if (!dividesEvenly(batch, parts, openMethod(config.objective).firstShare))

@@ -48,6 +48,8 @@ const fromOfficial = (official: Official, name: string, overrides: readonly stri
   return { config: { ...parseWith(withoutData, stringify(official.sections), name, overrides), out: "" }, shape };
 };
 
-/** The data section for what an official file trains on, where there is a kind for it. */
-const dataOf = ({ dataset: { kind, path = "." } }: Official): Config["data"] | undefined =>
-  commonSections.data.safeParse(kind === "imagenet" ? { kind: "latents", path } : { kind, path, labels: false }).data; // CIFAR-10: without labels
+/** The data section for what an official file trains on, where there is a kind for it. The official CIFAR-10 has no labels. */
+const dataOf = ({ dataset: { kind, path = ".", augment } }: Official): Config["data"] | undefined => {
+  const latents = { kind: "latents", path };
+  return commonSections.data.safeParse(kind === "imagenet" ? latents : { kind, path, labels: false, augment }).data;
+};
