@@ -136,7 +136,8 @@ const essence = ({ train: { steps, batch }, out: _, ...config }: Config) => ({ .
 const importedFrom = (text: string): Config => {
   const { sections, dataset } = translateOfficial(parse(text) as Record<string, unknown>, "official.yaml");
   const { kind, path, augment } = dataset;
-  const data = kind === "imagenet" ? { kind: "latents", path: "imagenet-latents.h5" } : { kind, path, augment, labels: false };
+  const data =
+    kind === "imagenet" ? { kind: "latents", path: "imagenet-latents.h5" } : { kind, path, augment, labels: false };
   return parseConfig(JSON.stringify({ ...sections, data }), "official.yaml");
 };
 
