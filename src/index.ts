@@ -33,10 +33,14 @@ export { type Decoder, type Encoder, openDecoder, openEncoder } from "./train/au
 export { type Config, parseConfig, resolveConfig } from "./train/config/index.js";
 export { type EncodeImagesOptions, encodeImages, mergeLatents } from "./train/encode/index.js";
 export { type Generated, Generator, readWeights } from "./train/generate.js";
+export { download } from "./train/hub/download.js";
+export { type DownloadProgress, fetchModel, type HubOptions } from "./train/hub/hub.js";
 export { type Imported, type ImportOptions, importCheckpoint } from "./train/import.js";
-export { type ModelDescription, openNetwork, openWeights, readDescription, saveModel } from "./train/model.js";
+export { type ModelDescription, openNetwork, readDescription, saveModel } from "./train/model.js";
+export { type GenerateImagesOptions, type Images, type PretrainedOptions, SoFlow } from "./train/pretrained.js";
 export { type QuickstartResult, quickstart } from "./train/quickstart.js";
 export { type RunOptions, type RunResult, runTraining } from "./train/run.js";
 export { type Drawn, drawSamples, type SampleOptions, sampleToFiles } from "./train/sample.js";
+export { openWeights } from "./train/shards.js";
 export { TrainingStep } from "./train/step.js";
 export { verifyFolder } from "./verify/verify.js";

@@ -88,10 +88,13 @@ test("a batch is encoded and decoded as its images one by one are", async () => 
   expect(difference).toBeLessThan(1e-5);
   expect(Math.min(...both.deviation)).toBeGreaterThan(0);
   const decoder = await openDecoder(at("vae"), { latent: [4, CELLS], batch: 2, threads: 1 });
-  expect([decoder.image, decoder.scale]).toEqual([[3, SIZE], 0.5]);
+  expect(decoder.image).toEqual([3, SIZE]);
   const decoded = await decoder.decode(both.mean, 2);
   expect(decoded.length).toBe(2 * pixels);
   expect(decoded.subarray(pixels)).not.toEqual(decoded.subarray(0, pixels));
+  const again = await decoder.decode(Float32Array.of(...both.mean, ...both.mean.subarray(0, numbers)), 3); // two batches
+  expect(again.subarray(0, 2 * pixels)).toEqual(decoded);
+  expect(again.subarray(2 * pixels)).toEqual(decoded.subarray(0, pixels));
   for (const part of [encoder, single, decoder]) await part.close();
 });
 

@@ -35,6 +35,13 @@ const verbs: readonly Verb[] = [
     },
   },
   {
+    name: "download",
+    load: async () => {
+      const { downloadCommand } = await import("./download.js");
+      return downloadCommand(async (options) => (await import("./run/download.js")).run(options, out));
+    },
+  },
+  {
     name: "encode",
     load: async () => {
       const { encodeCommand } = await import("./encode.js");

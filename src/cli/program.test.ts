@@ -5,6 +5,7 @@ import type { Runtime } from "../runtime/index.js";
 import { SAMPLERS } from "../samplers/index.js";
 import { type CompareOptions, compareCommand } from "./compare.js";
 import { doctorCommand, type Engine } from "./doctor.js";
+import { type DownloadOptions, downloadCommand } from "./download.js";
 import { type EncodeJob, encodeCommand } from "./encode.js";
 import { FailedCheck, Interrupted } from "./errors.js";
 import { type ImportOptions, importCommand } from "./import.js";
@@ -25,6 +26,7 @@ const soflow = async (
     | TrainOptions
     | SampleOptions
     | ImportOptions
+    | DownloadOptions
     | EncodeJob
     | CompareOptions
     | VerifyOptions
@@ -50,6 +52,7 @@ const soflow = async (
     verb("train", () => trainCommand(keep)),
     verb("sample", () => sampleCommand(keep)),
     verb("import", () => importCommand(keep)),
+    verb("download", () => downloadCommand(keep)),
     verb("encode", () => encodeCommand(keep)),
     verb("presets", () => presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out))),
     verb("compare", () => compareCommand(keep)),
@@ -70,7 +73,18 @@ const workingEngine: Engine = {
 };
 
 test("a verb that is named is the only one loaded", async () => {
-  for (const name of ["quickstart", "train", "sample", "import", "encode", "presets", "compare", "verify", "doctor"]) {
+  for (const name of [
+    "quickstart",
+    "train",
+    "sample",
+    "import",
+    "download",
+    "encode",
+    "presets",
+    "compare",
+    "verify",
+    "doctor",
+  ]) {
     const { code, loaded, out } = await soflow([name, "--help"]);
     expect(code).toBe(0);
     expect(loaded).toEqual([name]);

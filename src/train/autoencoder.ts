@@ -4,7 +4,14 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import { type HostArray, type Shape, sameShape } from "../graph/dtype.js";
-import { type AutoencoderConfig, checkImageSize, decode, downscaling, encode, SD_VAE } from "../models/autoencoder.js";
+import {
+  type AutoencoderConfig,
+  checkImageSize,
+  decode as decodeGraph,
+  downscaling,
+  encode,
+  SD_VAE,
+} from "../models/autoencoder.js";
 import { parameterInput, Scope } from "../nn/index.js";
 import { lower } from "../onnx/index.js";
 import { input } from "../ops/index.js";
@@ -190,11 +197,9 @@ export const openEncoder = async (path: string, options: PartOptions & { readonl
 
 /** Latents to images. */
 export type Decoder = {
-  /** What learnt latents are divided by first. */
-  readonly scale: number;
   /** Channels and side of an image. */
   readonly image: readonly [channels: number, size: number];
-  /** latents [count c h w] as the encoder gives them → images [count C S S] in about [−1, 1] */
+  /** latents [count c h w] as networks learn them (the encoder's times `scale`) → images [count C S S] in about [−1, 1] */
   readonly decode: (latents: Float32Array, count: number) => Promise<Float32Array>;
   readonly close: () => Promise<void>;
 };
@@ -214,14 +219,24 @@ export const openDecoder = async (
       );
     const shape = [options.batch, channels, side, side];
     const x = input("x", { dtype: "float32", shape });
-    const { run, close } = await openPart(source, (scope) => ({ image: decode(config)(scope, x) }), shape, options);
+    const { run, close } = await openPart(
+      source,
+      (scope) => ({ image: decodeGraph(config)(scope, x) }),
+      shape,
+      options,
+    );
     const size = side * downscaling(config);
-    return {
-      scale: config.scale,
-      image: [config.channels, size],
-      decode: async (latents, count) => (await run(latents)).image!.slice(0, count * config.channels * size * size),
-      close,
+    const [numbers, pixels] = [channels * side * side, config.channels * size * size];
+    const decode = async (latents: Float32Array, count: number): Promise<Float32Array> => {
+      const images = new Float32Array(count * pixels);
+      for (let first = 0; first < count; first += options.batch) {
+        const n = Math.min(options.batch, count - first);
+        const z = latents.subarray(first * numbers, (first + n) * numbers).map((value) => value / config.scale);
+        images.set((await run(z)).image!.subarray(0, n * pixels), first * pixels);
+      }
+      return images;
     };
+    return { image: [config.channels, size], decode, close };
   } finally {
     await source.file.close();
   }

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import { METHODS, type TrainedMethod } from "../methods/index.js";
@@ -8,7 +8,8 @@ import { type Parameter, parameterInput, positionValues, Scope } from "../nn/ind
 import { full, input } from "../ops/index.js";
 import type { Network } from "../paths/index.js";
 import { writeFileAtomically } from "./files.js";
-import { type OpenSafetensors, openSafetensors, type StoredTensor, writeSafetensors } from "./safetensorsFile.js";
+import type { OpenSafetensors, StoredTensor } from "./safetensorsFile.js";
+import { LARGEST_FILE, writeWeights } from "./shards.js";
 import type { Sides } from "./sides.js";
 
 /** What `config.json` of a model folder holds: all that is needed to sample, beside the weights. */
@@ -45,7 +46,6 @@ export const openNetwork = (
 };
 
 const CONFIG = "config.json";
-const WEIGHTS = "model.safetensors";
 const POSITIONS = "pos_embed"; // a constant here, stored because the official checkpoints have it
 
 const drawsWhat = ({ imageSize, channels }: NetworkConfig): string =>
@@ -72,17 +72,19 @@ const positionTensor = (network: NetworkConfig): StoredTensor[] => {
   return [{ name: POSITIONS, shape: [1, side * side, width], read: async () => positionValues(side, width) }];
 };
 
-/** Writes a model folder: config.json, model.safetensors, README.md (the model card). */
+/**
+ * Writes a model folder: config.json, the weights as safetensors (in shards where they are more than `limit` bytes), and
+ * README.md, the model card. Tensors are asked for one at a time.
+ */
 export const saveModel = async (
   folder: string,
   description: ModelDescription,
   weights: readonly StoredTensor[],
   steps: number,
+  limit = LARGEST_FILE,
 ): Promise<void> => {
-  await mkdir(folder, { recursive: true });
-  const positions = positionTensor(description.network);
   const count = weights.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1), 0);
-  await writeSafetensors(join(folder, WEIGHTS), [...positions, ...weights], { format: "pt" });
+  await writeWeights(folder, [...positionTensor(description.network), ...weights], limit);
   await writeFileAtomically(join(folder, "README.md"), card(description, steps, count));
   await writeDescription(join(folder, CONFIG), description);
 };
@@ -114,7 +116,4 @@ export const checkWeights = (file: OpenSafetensors, parameters: readonly Paramet
 };
 
 /** Paths of a model folder's parts. */
-export const modelPaths = (folder: string) => ({ config: join(folder, CONFIG), weights: join(folder, WEIGHTS) });
-
-/** Opens the weights of a model folder. */
-export const openWeights = (folder: string): Promise<OpenSafetensors> => openSafetensors(join(folder, WEIGHTS));
+export const modelPaths = (folder: string) => ({ config: join(folder, CONFIG) });

@@ -6,10 +6,11 @@ import { openRuntime } from "../runtime/index.js";
 import { resolveConfig } from "./config/index.js";
 import { collect, Generator, readWeights } from "./generate.js";
 import { Judge, takeSamples } from "./judge.js";
-import { modelPaths, openWeights, readDescription } from "./model.js";
+import { modelPaths, readDescription } from "./model.js";
 import { writePng } from "./picture.js";
 import { type RunProgress, runTraining } from "./run.js";
 import { runPaths } from "./runFolder.js";
+import { openWeights } from "./shards.js";
 
 export type QuickstartOptions = {
   /** Run folder. */

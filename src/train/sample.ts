@@ -109,13 +109,9 @@ const decoded = async (
     ...(runtime && { runtime }),
   });
   try {
-    const [size, numbers] = [decoder.image[0] * decoder.image[1] ** 2, channels * imageSize ** 2];
-    const images = new Float32Array(labels.length * size);
-    for (let i = 0; i < labels.length; i++) {
-      const z = latents.subarray(i * numbers, (i + 1) * numbers).map((value) => value / decoder.scale);
-      images.set(await decoder.decode(z, 1), i * size);
-    }
-    return { images, labels, channels: decoder.image[0], imageSize: decoder.image[1] };
+    const [pictured, size] = decoder.image;
+    const images = (await decoder.decode(latents, labels.length)) as Float32Array<ArrayBuffer>;
+    return { images, labels, channels: pictured, imageSize: size };
   } finally {
     await decoder.close();
   }

@@ -4,9 +4,10 @@ import { basename, dirname } from "node:path";
 import { UserError } from "../errors.js";
 import { parameterInput } from "../nn/index.js";
 import { findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
-import { type ModelDescription, modelPaths, openWeights, readDescription } from "./model.js";
+import { type ModelDescription, modelPaths, readDescription } from "./model.js";
 import { runPaths } from "./runFolder.js";
 import type { OpenSafetensors } from "./safetensorsFile.js";
+import { openWeights } from "./shards.js";
 import { emaName } from "./step.js";
 
 /** A trained model: what it is, the open file of its weights, and what their names begin with there. */
