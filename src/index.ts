@@ -1,6 +1,6 @@
 /**
  * soflow: one-step generative models on ONNX Runtime. What the command line does, as functions: `runTraining`,
- * `sampleToFiles`, `quickstart`, `verifyFolder`; and the engine under them.
+ * `sampleToFiles`, `encodeImages`, `quickstart`, `verifyFolder`; and the engine under them.
  */
 export { grad, gradients, jvp, stopGradient, vjp } from "./autodiff/index.js";
 export { type CompareOptions, runComparison } from "./compare/run.js";
@@ -29,7 +29,9 @@ export {
   type Runtime,
 } from "./runtime/index.js";
 export { SAMPLERS, type SamplerName } from "./samplers/index.js";
+export { type Decoder, type Encoder, openDecoder, openEncoder } from "./train/autoencoder.js";
 export { type Config, parseConfig, resolveConfig } from "./train/config/index.js";
+export { type EncodeImagesOptions, encodeImages, mergeLatents } from "./train/encode/index.js";
 export { type Generated, Generator, readWeights } from "./train/generate.js";
 export { type Imported, type ImportOptions, importCheckpoint } from "./train/import.js";
 export { type ModelDescription, openNetwork, openWeights, readDescription, saveModel } from "./train/model.js";

@@ -42,6 +42,13 @@ const verbs: readonly Verb[] = [
     },
   },
   {
+    name: "encode",
+    load: async () => {
+      const { encodeCommand } = await import("./encode.js");
+      return encodeCommand(async (job) => (await import("./run/encode.js")).run(job, out));
+    },
+  },
+  {
     name: "compare",
     load: async () => {
       const { compareCommand } = await import("./compare.js");

@@ -5,6 +5,7 @@ import type { Runtime } from "../runtime/index.js";
 import { SAMPLERS } from "../samplers/index.js";
 import { type CompareOptions, compareCommand } from "./compare.js";
 import { doctorCommand, type Engine } from "./doctor.js";
+import { type EncodeJob, encodeCommand } from "./encode.js";
 import { FailedCheck, Interrupted } from "./errors.js";
 import { type ImportOptions, importCommand } from "./import.js";
 import { SAMPLER_NAMES } from "./options.js";
@@ -20,8 +21,15 @@ const soflow = async (
   line: readonly string[],
   { passed = true, engine = workingEngine }: { passed?: boolean; engine?: Engine } = {},
 ) => {
-  const given: (TrainOptions | SampleOptions | ImportOptions | CompareOptions | VerifyOptions | QuickstartOptions)[] =
-    [];
+  const given: (
+    | TrainOptions
+    | SampleOptions
+    | ImportOptions
+    | EncodeJob
+    | CompareOptions
+    | VerifyOptions
+    | QuickstartOptions
+  )[] = [];
   const printed = { out: "", err: "" };
   const out = (text: string) => {
     printed.out += text;
@@ -43,6 +51,7 @@ const soflow = async (
     verb("sample", () => sampleCommand(keep)),
     verb("import", () => importCommand(keep)),
     verb("presets", () => presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out))),
+    verb("encode", () => encodeCommand(keep)),
     verb("compare", () => compareCommand(keep)),
     verb("verify", () => verifyCommand(async (options) => keep(options).then(() => passed))),
     verb("doctor", () => doctorCommand(engine, out)),
@@ -286,4 +295,33 @@ test("doctor tells why the runtime does not open, and fails", async () => {
   expect(code).toBe(1);
   expect(out).toContain("runtime          does not open: libonnxruntime.so.1 was not found\n");
   expect(err).toBe("soflow: doctor: the runtime does not open\n");
+});
+
+test("encode: images with their autoencoder, a share of them, or parts to join", async () => {
+  const words = "encode photos --vae vae --out o.h5 --size 64 --flip --part 2/4 --threads 2";
+  expect((await soflow(words.split(" "))).given).toEqual({
+    kind: "encode",
+    signal: expect.any(AbortSignal),
+    images: "photos",
+    vae: "vae",
+    out: "o.h5",
+    size: 64,
+    flip: true,
+    part: { i: 2, n: 4 },
+    threads: 2,
+  });
+  const merge = "encode --merge a.h5 b.h5 --out o.h5";
+  expect((await soflow(merge.split(" "))).given).toEqual({ kind: "merge", out: "o.h5", parts: ["a.h5", "b.h5"] });
+});
+
+test.each([
+  ["encode photos --out o.h5", "soflow: encode: --vae is missing; give the autoencoder's folder\n"],
+  ["encode photos --vae v", "soflow: encode: --out is missing; give the .h5 file to make\n"],
+  ["encode a b --vae v --out o.h5", "soflow: encode: 2 paths are given; give one, or --merge to join parts\n"],
+  [
+    "encode photos --vae v --out o.h5 --part 5/4",
+    "soflow: option '--part <i/n>' argument '5/4' is invalid. It must be i/n with i from 1 to n, such as 2/4.\n",
+  ],
+])("%s is refused", async (line, err) => {
+  expect(await soflow(line.split(" "))).toMatchObject({ code: 2, err, given: undefined });
 });

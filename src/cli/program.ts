@@ -15,6 +15,8 @@ Examples:
   soflow sample runs/quickstart --out sheet.png   draw images, one network evaluation each
   soflow import 400000.pt --config official.yaml --out runs/official
                                                   go on from a PyTorch checkpoint
+  soflow encode photos --vae sd-vae-ft-mse --out latents.h5
+                                                  latents of your images, to train on
   soflow compare --config compare-checkerboard    train several methods alike and compare them
   soflow presets                                  settings of published results
   soflow doctor                                   what this machine runs on, and how fast

@@ -3,9 +3,14 @@ export type ImageShape = { readonly channels: number; readonly height: number; r
 
 /**
  * One labelled image: height·width·channels bytes, row by row, channels last, 0 – 255; or floats, channels first, that
- * are used as they are.
+ * are used as they are, or as a mean.
  */
-export type Sample = { readonly pixels: Uint8Array | Float32Array; readonly label: number };
+export type Sample = {
+  readonly pixels: Uint8Array | Float32Array;
+  readonly label: number;
+  /** Of a latent: a loader draws (mean + deviation · ε) · scale around the floats, afresh each time. */
+  readonly spread?: { readonly deviation: Float32Array; readonly scale: number };
+};
 
 /** Labelled images by index. Reading an index twice gives the same sample. */
 export interface Dataset {

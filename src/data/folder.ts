@@ -1,9 +1,9 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.js";
-import type { Dataset, ImageShape } from "./dataset.js";
+import type { Dataset } from "./dataset.js";
 import { readBytes, requireFolder } from "./files.js";
-import { decodeImage, IMAGE_ENDINGS, isImageName } from "./image.js";
+import { decodeImage, IMAGE_ENDINGS, isImageName, shapeOf, type WantedShape } from "./image.js";
 
 type Listing = { readonly folders: readonly string[]; readonly images: readonly string[] };
 
@@ -45,7 +45,7 @@ const labelled = async (path: string, { folders, images }: Listing): Promise<Lab
  * A folder of images: each subfolder is a class, in order of name; a folder without subfolders is one class, "all".
  * Images of other sizes are cut and scaled as `decodeImage` says.
  */
-export const openFolder = async (path: string, shape: ImageShape): Promise<Dataset> => {
+export const openFolder = async (path: string, wanted: WantedShape): Promise<Dataset> => {
   const holds = `images (${IMAGE_ENDINGS.join(", ")}), one subfolder for each class`;
   await requireFolder(path, holds);
   const listing = await list(path);
@@ -54,12 +54,12 @@ export const openFolder = async (path: string, shape: ImageShape): Promise<Datas
   if (files.length === 0) throw new UserError(`data.path: ${path} holds no images; it must hold ${holds}`);
   return {
     name: path,
-    shape,
+    shape: shapeOf(wanted),
     classes: folders.length > 0 ? folders.map((folder) => basename(folder)) : ["all"],
     length: files.length,
     read: async (index) => {
       const { file, label } = files[index]!;
-      return { pixels: await decodeImage(await readBytes(file), shape, file), label };
+      return { pixels: await decodeImage(await readBytes(file), wanted, file), label };
     },
     source: (index) => files[index]!.file,
     close: async () => {},

@@ -8,20 +8,25 @@ export const IMAGE_ENDINGS = [".jpg", ".jpeg", ".png", ".webp"] as const;
 export const isImageName = (name: string): boolean =>
   IMAGE_ENDINGS.some((ending) => name.toLowerCase().endsWith(ending));
 
+/** The size that images are brought to; those that are smaller are refused, unless they may be enlarged. */
+export type WantedShape = ImageShape & { readonly enlarge?: boolean };
+
+export const shapeOf = ({ channels, height, width }: WantedShape): ImageShape => ({ channels, height, width });
+
 sharp.cache(false);
 sharp.concurrency(1); // one image a thread; several images are decoded at a time
 
 /**
  * Decodes a jpeg, png or webp on sharp's worker threads: turned as its EXIF data says, the largest centred square cut
  * out and scaled with a Lanczos-3 kernel. Throws a `UserError` that names `source` when the bytes are not a whole image
- * or the image is smaller than wanted.
+ * or the image is smaller than wanted and may not be enlarged.
  */
-export const decodeImage = async (bytes: Uint8Array, shape: ImageShape, source: string): Promise<Uint8Array> => {
+export const decodeImage = async (bytes: Uint8Array, shape: WantedShape, source: string): Promise<Uint8Array> => {
   const wanted = `${shape.width}×${shape.height}`;
   try {
     const image = sharp(bytes, { failOn: "truncated" });
     const { width = 0, height = 0 } = await image.metadata();
-    if (Math.min(width, height) < shape.width)
+    if (!shape.enlarge && Math.min(width, height) < shape.width)
       throw new UserError(`${source} is ${width}×${height} pixels; images must be at least ${wanted}`);
     const square = image
       .rotate()

@@ -3,6 +3,7 @@ import { openCifar10, openMnist } from "./binary.js";
 import { cached, type Dataset, limited } from "./dataset.js";
 import { openFolder } from "./folder.js";
 import { openGlyphs } from "./glyphs/glyphs.js";
+import { type LatentsOptions, openLatents } from "./latents/latents.js";
 import type { PointsName } from "./points/distributions.js";
 import { openPoints } from "./points/points.js";
 import { openWebDataset } from "./webdataset.js";
@@ -20,15 +21,24 @@ const WORKERS = 2;
 export type DataSource = Source & { readonly workers?: number };
 type Source =
   | { readonly kind: "glyphs"; readonly size: number; readonly channels: 1 | 3; readonly samples: number }
-  | { readonly kind: "folder"; readonly path: string; readonly size: number; readonly channels: 1 | 3 }
+  | {
+      readonly kind: "folder";
+      readonly path: string;
+      readonly size: number;
+      readonly channels: 1 | 3;
+      /** Whether smaller images are enlarged; else they are refused. */
+      readonly enlarge?: boolean;
+    }
   | {
       readonly kind: "webdataset";
       readonly path: string;
       readonly size: number;
       readonly channels: 1 | 3;
+      readonly enlarge?: boolean;
       /** Number of labels, where a shard may lack some; by default one more than the largest found. */
       readonly classCount?: number;
     }
+  | ({ readonly kind: "latents" } & LatentsOptions)
   | { readonly kind: "points"; readonly name: PointsName; readonly samples: number }
   | { readonly kind: "cifar10" | "mnist"; readonly path: string };
 
@@ -39,14 +49,21 @@ export const openDataset = async (
   split: "train" | "test" = "train",
 ): Promise<Dataset> => {
   const decoded = (dataset: Dataset): Dataset => cached(limited(dataset, source.workers ?? WORKERS));
-  const square = (size: number, channels: 1 | 3) => ({ channels, height: size, width: size });
+  const square = ({ size, channels, enlarge = false }: { size: number; channels: 1 | 3; enlarge?: boolean }) => ({
+    channels,
+    height: size,
+    width: size,
+    enlarge,
+  });
   switch (source.kind) {
     case "glyphs":
       return openGlyphs({ ...source, seed, split });
     case "folder":
-      return decoded(await openFolder(source.path, square(source.size, source.channels)));
+      return decoded(await openFolder(source.path, square(source)));
     case "webdataset":
-      return decoded(await openWebDataset(source.path, square(source.size, source.channels), source.classCount));
+      return decoded(await openWebDataset(source.path, square(source), source.classCount));
+    case "latents":
+      return openLatents(source);
     case "points":
       return openPoints({ ...source, seed, split });
     case "cifar10":

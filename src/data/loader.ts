@@ -22,7 +22,7 @@ export type LoaderOptions = {
 /** The images of one step. */
 export type Batch = {
   readonly step: number;
-  /** [B C H W]: byte / 127.5 − 1, in [−1, 1]; points and latents as they are. */
+  /** [B C H W]: byte / 127.5 − 1, in [−1, 1]; points as they are; of latents a draw. */
   readonly images: Float32Array<ArrayBuffer>;
   /** [B] */
   readonly labels: BigInt64Array<ArrayBuffer>;
@@ -65,6 +65,15 @@ const place = (
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++)
         out[i++] = pixels[(y * width + (mirrored ? width - 1 - x : x)) * channels + c]! / 127.5 - 1;
+};
+
+/** A draw from a latent's normal distribution: (mean + deviation · ε) · scale. */
+const drawLatent = (
+  out: Float32Array,
+  { deviation, scale }: NonNullable<Sample["spread"]>,
+  epsilon: Float32Array,
+): void => {
+  for (let i = 0; i < out.length; i++) out[i] = (out[i]! + deviation[i]! * epsilon[i]!) * scale;
 };
 
 /** Reads batches ahead of training. Batch k is a pure function of (dataset, seed, k, B). */
@@ -113,7 +122,9 @@ export class Loader {
     const images = new Float32Array(batch * size);
     samples.forEach((sample, j) => {
       const mirrored = flip && key(seed).fold("flip").fold(indices[j]!).uniform(1)[0]! < 0.5;
-      place(images.subarray(j * size, (j + 1) * size), sample, [channels, height, width], mirrored);
+      const own = images.subarray(j * size, (j + 1) * size);
+      place(own, sample, [channels, height, width], mirrored);
+      if (sample.spread) drawLatent(own, sample.spread, key(seed).fold("latent").fold(indices[j]!).normal(size));
     });
     const labels = BigInt64Array.from(samples, ({ label }) => BigInt(label));
     const augment = this.options.augment ? this.augment(samples, images, indices) : undefined;

@@ -1,8 +1,8 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
-import type { Dataset, ImageShape } from "./dataset.js";
-import { decodeImage, isImageName } from "./image.js";
+import type { Dataset } from "./dataset.js";
+import { decodeImage, isImageName, shapeOf, type WantedShape } from "./image.js";
 import { type Listed, type Member, readMember, tarMembers } from "./tar.js";
 
 /** `{0000..0004}` spelled out, as WebDataset's own patterns have it. */
@@ -109,7 +109,7 @@ const indexShards = async (files: readonly FileHandle[], paths: readonly string[
  * WebDataset shards: tar files in which a sample is an image and, under the same key, `.cls` or `.json` with its label.
  * Labels run from 0 to the largest found, or to `classCount` − 1 where that is given; one beyond is an error.
  */
-export const openWebDataset = async (pattern: string, shape: ImageShape, classCount?: number): Promise<Dataset> => {
+export const openWebDataset = async (pattern: string, wanted: WantedShape, classCount?: number): Promise<Dataset> => {
   const paths = await findShards(pattern);
   const files = await Promise.all(paths.map(openShard));
   const close = async (): Promise<void> => {
@@ -122,12 +122,12 @@ export const openWebDataset = async (pattern: string, shape: ImageShape, classCo
     const source = (index: number): string => `${paths[entries[index]!.shard]}: ${entries[index]!.image.name}`;
     return {
       name: pattern,
-      shape,
+      shape: shapeOf(wanted),
       classes: Array.from({ length: count }, (_, i) => String(i)),
       length: entries.length,
       read: async (index) => {
         const { shard, image, label } = entries[index]!;
-        return { pixels: await decodeImage(await readMember(files[shard]!, image), shape, source(index)), label };
+        return { pixels: await decodeImage(await readMember(files[shard]!, image), wanted, source(index)), label };
       },
       source,
       close,

@@ -61,6 +61,14 @@ export const dataSchema = z
       ...common,
     }),
     z.strictObject({
+      kind: kind("latents", "latents of images, as soflow encode and the official script write them"),
+      path: text().describe("the .h5 or .hdf5 file or its folder, relative to the working directory"),
+      size: count().default(32).describe("side of a latent: an eighth of the images'"),
+      channels: count().default(4).describe("channels of a latent"),
+      ...common,
+      flip: z.literal(false).default(false).describe("latents cannot be mirrored; encode both orientations instead"),
+    }),
+    z.strictObject({
       kind: kind("points", "points in the plane from a known distribution; needs no files"),
       name: z.enum(POINTS_NAMES).describe("the distribution"),
       samples: count().default(1_000_000).describe("number of different points"),
@@ -86,7 +94,8 @@ export const imageShape = (data: DataConfig): { readonly size: number; readonly 
 /** What does not fit in a data section; `told`: numbers that the network takes of how an image was augmented. */
 export const dataProblem = ({ kind, augment, flip }: DataConfig, told: number): Problem | undefined => {
   if (augment === 0) return undefined;
-  if (kind === "points") return { field: "augment", text: `is ${augment}; points are not images, it must be 0` };
+  if (kind === "points" || kind === "latents")
+    return { field: "augment", text: `is ${augment}; ${kind} are not pixels, it must be 0` };
   if (flip)
     return { field: "flip", text: "is true besides data.augment, which mirrors images itself; keep one of the two" };
   if (told === augmentLabels()) return undefined;
