@@ -187,6 +187,9 @@ describe("bad input is refused in one line, and nothing is left", () => {
       /holds 0 files of latents \(.h5, .hdf5\); it must hold one, or imagenet_/,
     );
     await expect(open(OFFICIAL, 3)).rejects.toThrow(/holds latents of 4×2×2; data.channels is 4 and data.size 3$/);
+    await expect(openDataset({ kind: "latents", path: OFFICIAL, size: 2, channels: 4, classes: 2 })).rejects.toThrow(
+      /^data.classes is 2; .*official.hdf5 has 3 labels$/,
+    );
     await copyFile(OFFICIAL, at("cut.h5"));
     await truncate(at("cut.h5"), 2500);
     await expect(open(at("cut.h5"), 2)).rejects.toThrow(/cut.h5 cannot be read as HDF5/);

@@ -35,17 +35,17 @@ const verbs: readonly Verb[] = [
     },
   },
   {
-    name: "presets",
-    load: async () => {
-      const { presetsCommand } = await import("./presets.js");
-      return presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out));
-    },
-  },
-  {
     name: "encode",
     load: async () => {
       const { encodeCommand } = await import("./encode.js");
       return encodeCommand(async (job) => (await import("./run/encode.js")).run(job, out));
+    },
+  },
+  {
+    name: "presets",
+    load: async () => {
+      const { presetsCommand } = await import("./presets.js");
+      return presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out));
     },
   },
   {

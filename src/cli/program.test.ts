@@ -50,8 +50,8 @@ const soflow = async (
     verb("train", () => trainCommand(keep)),
     verb("sample", () => sampleCommand(keep)),
     verb("import", () => importCommand(keep)),
-    verb("presets", () => presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out))),
     verb("encode", () => encodeCommand(keep)),
+    verb("presets", () => presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out))),
     verb("compare", () => compareCommand(keep)),
     verb("verify", () => verifyCommand(async (options) => keep(options).then(() => passed))),
     verb("doctor", () => doctorCommand(engine, out)),
@@ -70,7 +70,7 @@ const workingEngine: Engine = {
 };
 
 test("a verb that is named is the only one loaded", async () => {
-  for (const name of ["quickstart", "train", "sample", "import", "presets", "compare", "verify", "doctor"]) {
+  for (const name of ["quickstart", "train", "sample", "import", "encode", "presets", "compare", "verify", "doctor"]) {
     const { code, loaded, out } = await soflow([name, "--help"]);
     expect(code).toBe(0);
     expect(loaded).toEqual([name]);

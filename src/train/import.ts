@@ -85,7 +85,9 @@ const labelNames = async (
   const names = data && (await classesOf(data, seed, onNote));
   if (!names) return Array.from({ length: count ?? 0 }, (_, i) => String(i));
   if (count !== undefined && Math.max(1, names.length) !== Math.max(1, count))
-    throw new UserError(`${checkpoint} has ${count} labels; the data of the configuration have ${names.length}`);
+    throw new UserError(
+      `${checkpoint} has ${count} labels; the data of the configuration have ${names.length} (for latents that lack some of them: --set data.classes=${count})`,
+    );
   return names;
 };
 

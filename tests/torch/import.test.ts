@@ -316,7 +316,7 @@ const REFUSED: readonly (readonly [string, () => Promise<Partial<ImportOptions>>
   [
     "other labels",
     async () => ({ overrides: ["objective={guidance: {labelDropout: 0}}"] }),
-    /official\.pt has 11 labels; the data of the configuration have 10$/,
+    /official\.pt has 11 labels; the data of the configuration have 10 \(for latents that lack some of them: --set data.classes=11\)$/,
   ],
   [
     "an unknown key",

@@ -11,6 +11,8 @@ export type LatentsOptions = {
   /** Side and channels that a latent must have. */
   readonly size: number;
   readonly channels: number;
+  /** Number of labels, where the file lacks some; by default one more than the largest. */
+  readonly classes?: number | undefined;
 };
 
 /** sd-vae-ft-mse's factor from the encoder's latents to those that are learnt. */
@@ -90,31 +92,42 @@ export const openLatentsFile = async (path: string): Promise<LatentsFile> => {
   }
 };
 
-const classesOf = (file: OpenHdf5, labels: BigInt64Array): string[] => {
+/** Names of the labels: as the file has them, else their numbers. */
+const classesOf = ({ file, labels }: LatentsFile, count: number | undefined): string[] => {
   const largest = Number(labels.reduce((a, b) => (a > b ? a : b), 0n));
   if (labels.some((label) => label < 0n)) throw new UserError(`${file.path}: labels has negative numbers`);
   const names = JSON.parse(file.attribute("classes") ?? "[]") as string[];
-  return Array.from({ length: Math.max(largest + 1, names.length) }, (_, i) => names[i] ?? String(i));
+  const least = Math.max(largest + 1, names.length);
+  if (count !== undefined && count < least)
+    throw new UserError(`data.classes is ${count}; ${file.path} has ${least} labels`);
+  return Array.from({ length: count ?? least }, (_, i) => names[i] ?? String(i));
 };
 
 /**
  * Latents as a dataset: a sample is the mean of its latent, and the deviation that a loader draws around it. Read by rows, as
  * many times as asked for: a file may be far larger than memory.
  */
-export const openLatents = async ({ path, size, channels }: LatentsOptions): Promise<Dataset> => {
-  const opened = await openLatentsFile(latentsFile(path));
+export const openLatents = async (options: LatentsOptions): Promise<Dataset> => {
+  const opened = await openLatentsFile(latentsFile(options.path));
+  try {
+    return datasetOf(opened, options);
+  } catch (thrown) {
+    opened.file.close();
+    throw thrown;
+  }
+};
+
+const datasetOf = (opened: LatentsFile, { size, channels, classes }: LatentsOptions): Dataset => {
   const { file, latents, amount, side, labels } = opened;
-  if (side !== size || opened.channels !== 2 * channels) {
-    file.close();
+  if (side !== size || opened.channels !== 2 * channels)
     throw new UserError(
       `${file.path} holds latents of ${opened.channels / 2}×${side}×${side}; data.channels is ${channels} and data.size ${size}`,
     );
-  }
   const numbers = channels * size * size;
   return {
     name: file.path,
     shape: { channels, height: size, width: size },
-    classes: classesOf(file, labels),
+    classes: classesOf(opened, classes),
     length: amount,
     read: async (index) => {
       const row = readRows(file.path, latents, index, index + 1) as Float32Array;

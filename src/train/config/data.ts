@@ -65,6 +65,7 @@ export const dataSchema = z
       path: text().describe("the .h5 or .hdf5 file or its folder, relative to the working directory"),
       size: count().default(32).describe("side of a latent: an eighth of the images'"),
       channels: count().default(4).describe("channels of a latent"),
+      classes: count().optional().describe("number of labels, where the file lacks some of them"),
       ...common,
       flip: z.literal(false).default(false).describe("latents cannot be mirrored; encode both orientations instead"),
     }),
