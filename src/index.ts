@@ -16,7 +16,7 @@ export { Scope } from "./nn/index.js";
 export * as objectives from "./objectives/index.js";
 export { lower } from "./onnx/index.js";
 export * as ops from "./ops/index.js";
-export { adamw, chain, learningRate, type Transform } from "./optim/index.js";
+export { adamw, chain, learningRate, radam, type Transform } from "./optim/index.js";
 export * as paths from "./paths/index.js";
 export { type Key, key } from "./random/random.js";
 export {
@@ -31,6 +31,7 @@ export {
 export { SAMPLERS, type SamplerName } from "./samplers/index.js";
 export { type Decoder, type Encoder, openDecoder, openEncoder } from "./train/autoencoder.js";
 export { type Config, parseConfig, resolveConfig } from "./train/config/index.js";
+export { PRESETS, type Preset } from "./train/config/presets.js";
 export { type EncodeImagesOptions, encodeImages, mergeLatents } from "./train/encode/index.js";
 export { type Generated, Generator, readWeights } from "./train/generate.js";
 export { download } from "./train/hub/download.js";

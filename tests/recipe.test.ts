@@ -55,6 +55,18 @@ test("stopped between two applications of the average, at one and before the fir
   expect((await model(stopped)).equals(await model(whole))).toBe(true);
 });
 
+test("a run whose average was in float32, such as an imported one, goes on in float64", async () => {
+  const started = parseConfig(CONFIG, "recipe.yaml", ["ema.precision=float32", `out=${join(folder, "imported")}`]);
+  const abort = new AbortController();
+  const onProgress = ({ step }: { step: number }) => step === 2 && abort.abort(); // before the average's first step
+  await runTraining({ config: started, runtime, signal: abort.signal, onProgress });
+  const out = join(folder, "goes-on");
+  const config = parseConfig(CONFIG, "recipe.yaml", [`out=${out}`]);
+  const resumeFrom = checkpointPaths(runPaths(started.out).checkpoints, 2).tensors;
+  await runTraining({ config, runtime, resumeFrom });
+  expect((await readFile(tensorsOf(out))).equals(await readFile(tensorsOf(join(folder, "whole"))))).toBe(true);
+});
+
 test("checkpoints hold the average in float64, the model is the same rounded to float32", async () => {
   const out = await trained("saved", []);
   const checkpoint = await openSafetensors(tensorsOf(out));

@@ -133,6 +133,11 @@ test.each([
     ["data.augment=1", "model={kind: unet, width: 8, depth: 1, multipliers: [1], augment: 9}"],
     /images by; this one takes 9: it needs/,
   ],
+  [
+    MINIMAL,
+    ["data={kind: latents, path: x.h5, augment: 0.12}", "model={name: DDPM++}"],
+    /data.augment is 0.12; latents are not pixels, it must be 0$/,
+  ],
   [MINIMAL, ["data.augment=2"], /data.augment is 2; it must be at most 1$/],
   [MINIMAL, ["optimizer.kind=sgd"], /optimizer.kind is "sgd"; it must be adamw or radam/],
   [MINIMAL, ["ema.every=0"], /ema.every is 0; it must be at least 1$/],
@@ -231,7 +236,7 @@ test.each([
 test("points cannot be augmented", () => {
   const text = "data: { kind: points, name: moons, augment: 0.1 }\nmodel: { kind: mlp, width: 8, depth: 2 }\n";
   expect(() => parseConfig(`${text}train: { steps: 1, batch: 1 }\n`, "c.yaml")).toThrow(
-    "c.yaml:1:45 data.augment is 0.1; points are not images, it must be 0",
+    "c.yaml:1:45 data.augment is 0.1; points are not pixels, it must be 0",
   );
 });
 

@@ -95,7 +95,8 @@ export const imageShape = (data: DataConfig): { readonly size: number; readonly 
 /** What does not fit in a data section; `told`: numbers that the network takes of how an image was augmented. */
 export const dataProblem = ({ kind, augment, flip }: DataConfig, told: number): Problem | undefined => {
   if (augment === 0) return undefined;
-  if (kind === "points") return { field: "augment", text: `is ${augment}; points are not images, it must be 0` };
+  if (kind === "points" || kind === "latents")
+    return { field: "augment", text: `is ${augment}; ${kind} are not pixels, it must be 0` };
   if (flip)
     return { field: "flip", text: "is true besides data.augment, which mirrors images itself; keep one of the two" };
   if (told === augmentLabels()) return undefined;
