@@ -20,6 +20,7 @@ export { matmulNBits, type Quantisation } from "./matmulNBits.js";
 export { maximum, minimum } from "./maximum.js";
 export { mul } from "./mul.js";
 export { neg } from "./neg.js";
+export { averagePool, maxPool, type Pool } from "./pool.js";
 export { pow } from "./pow.js";
 export { relu } from "./relu.js";
 export { reshape } from "./reshape.js";

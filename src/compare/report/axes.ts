@@ -14,6 +14,9 @@ const rangeOf = (values: readonly number[]): readonly [low: number, high: number
   return [Math.min(...finite), Math.max(...finite)];
 };
 
+/** Whether values lie so close that an axis of their range alone would have no room for ticks. */
+const areOne = (least: number, most: number): boolean => most - least <= 1e-6 * Math.abs(most);
+
 /** Powers of two from the one at or below `low`. */
 const doublings = (low: number, high: number): number[] =>
   Array.from({ length: 32 }, (_, i) => 2 ** i).filter((power) => power >= low && power <= high);
@@ -21,7 +24,7 @@ const doublings = (low: number, high: number): number[] =>
 /** A logarithmic axis around values above 0. With `doubling` its ticks are powers of two. */
 export const logAxis = (name: string, values: readonly number[], doubling = false): Axis => {
   const [least, most] = rangeOf(values);
-  const slack = least === most ? 1.5 : (most / least) ** 0.06;
+  const slack = areOne(least, most) ? 1.5 : (most / least) ** 0.06;
   const [low, high] = [least / slack, most * slack];
   const round = logTicks(low, high);
   const ticks = doubling ? doublings(low, high) : round.length >= 3 ? round : linearTicks(high, low);
@@ -31,7 +34,7 @@ export const logAxis = (name: string, values: readonly number[], doubling = fals
 /** A linear axis over values; with `fromZero` it begins at 0. */
 export const linearAxis = (name: string, values: readonly number[], fromZero = false): Axis => {
   const [least, most] = rangeOf(fromZero ? [0, ...values] : values);
-  const slack = least === most ? Math.abs(most) || 1 : (most - least) * 0.05;
+  const slack = areOne(least, most) ? Math.abs(most) || 1 : (most - least) * 0.05;
   const [low, high] = [fromZero ? least : least - slack, most + (fromZero && least < most ? 0 : slack)];
   return { name, ticks: linearTicks(high, low), place: (value) => (value - low) / (high - low) };
 };
