@@ -50,7 +50,7 @@ const expectFloats = async (
   expect(await tensor?.read()).toEqual(Float32Array.from(wanted));
 };
 
-test.each([2, 3, 4, 5])("protocol %i: every element type and every view, to the bit", async (protocol) => {
+test.each([2, 3, 4, 5, "old"])("protocol %s: every element type and every view, to the bit", async (protocol) => {
   const { tensors } = await open(`kinds-${protocol}.pt`);
   for (const [i, [name, dtype]] of Object.entries(FLOATS).entries()) {
     const tensor = tensors.get(`tensors.floats.${name}`);
@@ -70,28 +70,31 @@ test.each([2, 3, 4, 5])("protocol %i: every element type and every view, to the 
   expect(tensors.size).toBe(4 + 6 + Object.keys(VIEWS).length);
 });
 
-test.each([2, 3, 4, 5])("protocol %i: plain values, and keys that are no names in JavaScript", async (protocol) => {
-  const { scalars } = await open(`kinds-${protocol}.pt`);
-  expect(Object.fromEntries(scalars)).toEqual({
-    "plain.step": 1234,
-    "plain.long": 2n ** 70n,
-    "plain.rate": 1e-4,
-    "plain.name": "nämë",
-    "plain.none": null,
-    "plain.yes": true,
-    "plain.list.0": 1,
-    "plain.list.1.0": 2,
-    "plain.list.1.1": 3,
-    "place.device": "cpu",
-    "place.size.0": 2,
-    "place.size.1": 3,
-    "place.dtype": "torch.float16",
-    "args.depth": 2,
-    "args.__proto__": 3,
-    "7.x": 1.5,
-  });
-  expect(({} as Record<string, unknown>).depth).toBeUndefined();
-});
+test.each([2, 3, 4, 5, "old"])(
+  "protocol %s: plain values, and keys that are no names in JavaScript",
+  async (protocol) => {
+    const { scalars } = await open(`kinds-${protocol}.pt`);
+    expect(Object.fromEntries(scalars)).toEqual({
+      "plain.step": 1234,
+      "plain.long": 2n ** 70n,
+      "plain.rate": 1e-4,
+      "plain.name": "nämë",
+      "plain.none": null,
+      "plain.yes": true,
+      "plain.list.0": 1,
+      "plain.list.1.0": 2,
+      "plain.list.1.1": 3,
+      "place.device": "cpu",
+      "place.size.0": 2,
+      "place.size.1": 3,
+      "place.dtype": "torch.float16",
+      "args.depth": 2,
+      "args.__proto__": 3,
+      "7.x": 1.5,
+    });
+    expect(({} as Record<string, unknown>).depth).toBeUndefined();
+  },
+);
 
 test("a file without checksums is read; a changed byte of one with checksums is found", async () => {
   await expectFloats((await open("no-checksums.pt")).tensors.get("x"), [4], values(4, 1));
@@ -106,9 +109,20 @@ test("a file without checksums is read; a changed byte of one with checksums is 
   );
 });
 
-test("the format before 1.6 is refused with the line that converts it", async () => {
-  await expect(open("old-format.pt")).rejects.toThrow(
-    /^old-format.pt is in the format that torch.save had before PyTorch 1.6; convert it once: python -c "import sys, torch; torch.save\(/,
+test("the format before 1.6: what is cut short or counts wrongly is refused", async () => {
+  const bytes = new Uint8Array(await readFile(new URL("kinds-old.pt", FOLDER)));
+  await expect(openTorch(fromBytes(bytes.slice(0, -8), "cut.pt"))).rejects.toThrow(
+    /^cut.pt is truncated: storage \d+ ends at byte \d+ of \d+$/,
+  );
+  await expect(openTorch(fromBytes(bytes.slice(0, 400), "cut.pt"))).rejects.toThrow(
+    /^cut.pt: an instruction at byte \d+ claims/,
+  );
+  const stored = [BigInt64Array.of(4n), Float32Array.from(values(4, 25))].map((part) => Buffer.from(part.buffer));
+  const first = Buffer.from(bytes).indexOf(Buffer.concat(stored)); // tensor "parameter": the count of its storage, then that
+  const wrong = bytes.slice();
+  wrong[first] = 5;
+  await expect(openTorch(fromBytes(wrong, "wrong.pt"))).rejects.toThrow(
+    /^wrong.pt: storage \d+ has 5 elements, its tensors say 4$/,
   );
 });
 

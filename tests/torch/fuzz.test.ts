@@ -103,6 +103,7 @@ const loadSeeds = async () => {
     await read("kinds-2.pt"),
     await read("kinds-4.pt"),
   ];
+  const old = await read("kinds-old.pt"); // no archive: damaged as a whole only
   const zips = await Promise.all(files.map((file) => openZip(fromBytes(file, "seed"))));
   const parts = zips.map(async (zip) => {
     const members = [...zip.members.values()];
@@ -114,7 +115,7 @@ const loadSeeds = async () => {
       );
     return { program: (await load(/data\.pkl$/))[0]![1], storages: Object.fromEntries(await load(/\/data\/\d+$/)) };
   });
-  return { files, parts: await Promise.all(parts) };
+  return { files: [...files, old], parts: await Promise.all(parts) };
 };
 
 test(`${INPUTS} damaged files and pickles are read or refused`, { timeout: 60_000 }, async () => {
@@ -124,13 +125,15 @@ test(`${INPUTS} damaged files and pickles are read or refused`, { timeout: 60_00
   const before = process.memoryUsage().rss;
   let [longest, largest] = [0, 0];
   for (let n = 0; n < INPUTS; n++) {
-    const [i, j] = [below(files.length), below(files.length)];
-    const mutate = MUTATIONS[below(MUTATIONS.length)]!;
     const whole = n % 2 === 0; // half of them are damaged anywhere, half in the pickle of a sound archive
-    const { program, storages } = parts[i]!;
-    const input = whole
-      ? mutate(files[i]!, below, files[j]!)
-      : torchFile(mutate(program, below, parts[j]!.program), storages);
+    const seeds = whole ? files.length : parts.length;
+    const [i, j] = [below(seeds), below(seeds)];
+    const mutate = MUTATIONS[below(MUTATIONS.length)]!;
+    const damaged = (): Uint8Array => {
+      const { program, storages } = parts[i]!;
+      return torchFile(mutate(program, below, parts[j]!.program), storages);
+    };
+    const input = whole ? mutate(files[i]!, below, files[j]!) : damaged();
     const start = performance.now();
     counts[await readAll(input)]++;
     longest = Math.max(longest, performance.now() - start);

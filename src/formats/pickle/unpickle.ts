@@ -1,3 +1,4 @@
+import { UserError } from "../../errors.js";
 import { INSTRUCTIONS } from "./instructions.js";
 import { Machine } from "./machine.js";
 import type { Value, Vocabulary } from "./values.js";
@@ -11,7 +12,20 @@ const STOP = 0x2e;
  * After the Python library reference, pickletools.
  */
 export const unpickle = (bytes: Uint8Array, file: string, vocabulary: Vocabulary): Value => {
+  const { value, end } = unpickleAt(bytes, 0, file, vocabulary);
+  if (end !== bytes.length) throw new UserError(`${file}: ${bytes.length - end} bytes follow its end`);
+  return value;
+};
+
+/** The same for a pickle among others: it begins at byte `start`, and the next thing at `end`. */
+export const unpickleAt = (
+  bytes: Uint8Array,
+  start: number,
+  file: string,
+  vocabulary: Vocabulary,
+): { readonly value: Value; readonly end: number } => {
   const m: Machine = new Machine(bytes, file, vocabulary);
+  m.at = start;
   for (let code = m.uint8(); code !== STOP; code = m.uint8()) {
     const run = INSTRUCTIONS.get(code);
     if (!run) m.fail(`byte ${m.at - 1} is ${code}, which is no pickle instruction`);
@@ -20,6 +34,5 @@ export const unpickle = (bytes: Uint8Array, file: string, vocabulary: Vocabulary
   const [value, ...more] = m.stack;
   if (value === undefined || more.length > 0 || m.marks.length > 0)
     m.fail(`it ends with ${m.stack.length} values and ${m.marks.length} marks; one value and no mark were expected`);
-  if (m.at !== bytes.length) m.fail(`${bytes.length - m.at} bytes follow its end`);
-  return value;
+  return { value, end: m.at };
 };

@@ -5,6 +5,7 @@ import { type RandomAccess, shown } from "../randomAccess.js";
 import { decodeTensor, SAFETENSORS_BYTES, type SafetensorsType } from "../safetensors.js";
 import { openZip, requireChecksum, type Zip, type ZipMember } from "../zip.js";
 import { flatten, type Scalar } from "./flatten.js";
+import { isLegacy, type Legacy, openLegacy } from "./legacy.js";
 import { chunksOf, isContiguous, scatter, spanOf, type View } from "./view.js";
 import { type Storage, type Tensor, torchVocabulary } from "./vocabulary.js";
 
@@ -30,40 +31,52 @@ const LARGEST_NOTE = 1024;
 /** Bytes read at once of a tensor that is spread over its storage. */
 const WINDOW = 64 * 2 ** 20;
 
-/** The number that files of torch.save began with before version 1.6, as a pickle of protocol 2 writes it. */
-const OLD_MAGIC = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19] as const;
+/** The bytes of a storage, and what a whole one is held against. */
+type Place = { readonly start: number; readonly name: string; readonly check?: (bytes: Uint8Array) => void };
+type Locate = (storage: Storage) => Promise<Place>;
 
 /**
- * Opens a file of torch.save (a zip archive with a pickle, as PyTorch writes them since 1.6) without running what its
- * pickle asks for. Reads the directory and the pickle; tensors follow one by one, views and all. Throws a `UserError`
- * that names the file for whatever is not tensors, state dicts and plain values, or is not whole.
+ * Opens a file of torch.save without running what its pickle asks for: a zip archive with a pickle, as PyTorch writes them
+ * since 1.6, or the older form. Reads the directory and the pickle; tensors follow one by one, views and all. Throws a
+ * `UserError` that names the file for whatever is not tensors, state dicts and plain values, or is not whole.
  */
 export const openTorch = async (source: RandomAccess): Promise<TorchCheckpoint> => {
-  await requireNewFormat(source);
+  const start = await source.read(0, Math.min(source.size, 16));
+  if (isLegacy(start)) return fromLegacy(source, await openLegacy(source));
+  if (start[0] === 0x50 && start[1] === 0x4b) return fromZip(source); // PK
+  throw new UserError(`${source.name} is not a file of torch.save: it does not begin as a zip archive`);
+};
+
+const fromLegacy = (source: RandomAccess, { value, starts }: Legacy): TorchCheckpoint => {
+  const { tensors, scalars } = flatten(value, source.name);
+  const locate = async ({ key }: Storage): Promise<Place> => ({ start: starts.get(key)!, name: `storage ${key}` });
+  for (const { storage } of tensors.values())
+    if (!starts.has(storage.key)) throw new UserError(`${source.name}: storage ${storage.key} is missing`);
+  return { tensors: lazy(source, tensors, locate), scalars };
+};
+
+const fromZip = async (source: RandomAccess): Promise<TorchCheckpoint> => {
   const zip = await openZip(source);
   const folder = folderOf(zip);
   await requireLittleEndian(zip, folder);
   const pickle = await zip.unpack(zip.members.get(`${folder}data.pkl`)!, LARGEST_PICKLE);
   const { tensors, scalars } = flatten(unpickle(pickle, source.name, torchVocabulary(source.name)), source.name);
-  const members = new Map([...tensors].map(([name, { storage }]) => [name, memberOf(zip, folder, storage)]));
-  const lazy = [...tensors].map(([name, tensor]): [string, LazyTensor] => {
-    const { shape, storage } = tensor;
-    const read = () => readTensor(source, zip, members.get(name)!, tensor);
-    return [name, { name, dtype: storage.dtype, shape, read }];
-  });
-  return { tensors: new Map(lazy), scalars };
+  const members = new Map([...tensors.values()].map(({ storage }) => [storage.key, memberOf(zip, folder, storage)]));
+  const locate = async ({ key }: Storage): Promise<Place> => {
+    const member = members.get(key)!;
+    const check = (bytes: Uint8Array): void => requireChecksum(source, member, bytes);
+    return { start: await zip.locate(member), name: `member ${member.name}`, check };
+  };
+  return { tensors: lazy(source, tensors, locate), scalars };
 };
 
-const requireNewFormat = async ({ name, size, read }: RandomAccess): Promise<void> => {
-  const start = await read(0, Math.min(size, 16));
-  if (start[0] === 0x50 && start[1] === 0x4b) return; // PK
-  if ([3, 4].some((at) => OLD_MAGIC.every((byte, i) => start[at + i] === byte)))
-    throw new UserError(
-      `${name} is in the format that torch.save had before PyTorch 1.6; convert it once: ` +
-        `python -c "import sys, torch; torch.save(torch.load(sys.argv[1], map_location='cpu'), sys.argv[2])" old.pt new.pt`,
-    );
-  throw new UserError(`${name} is not a file of torch.save: it does not begin as a zip archive`);
-};
+const lazy = (source: RandomAccess, tensors: ReadonlyMap<string, Tensor>, locate: Locate): Map<string, LazyTensor> =>
+  new Map(
+    [...tensors].map(([name, tensor]) => {
+      const { shape, storage } = tensor;
+      return [name, { name, dtype: storage.dtype, shape, read: () => readTensor(source, tensor, locate) }];
+    }),
+  );
 
 /** The folder of the archive, with a slash; data.pkl lies in it. */
 const folderOf = ({ name, members }: Zip): string => {
@@ -102,24 +115,23 @@ const memberOf = (zip: Zip, folder: string, { key, dtype, elements }: Storage): 
 /** Reads a part of a storage; a whole one is held against its checksum. */
 const readElements = async (
   source: RandomAccess,
-  member: ZipMember,
-  start: number,
-  dtype: SafetensorsType,
+  { start, name, check }: Place,
+  { dtype, elements }: Storage,
   first: number,
   count: number,
 ): Promise<TensorValues> => {
   const [from, length] = [first * SAFETENSORS_BYTES[dtype], count * SAFETENSORS_BYTES[dtype]];
   const bytes = await source.read(start + from, length);
-  if (bytes.length < length) throw new UserError(`${source.name} is truncated: member ${member.name} is not whole`);
-  if (length === member.size) requireChecksum(source, member, bytes);
+  if (bytes.length < length) throw new UserError(`${source.name} is truncated: ${name} is not whole`);
+  if (count === elements) check?.(bytes);
   const values = decodeTensor(dtype, bytes);
   return values instanceof Float64Array ? Float32Array.from(values) : values;
 };
 
-const readTensor = async (source: RandomAccess, zip: Zip, member: ZipMember, tensor: Tensor): Promise<TensorValues> => {
+const readTensor = async (source: RandomAccess, tensor: Tensor, locate: Locate): Promise<TensorValues> => {
   const { shape, offset, storage } = tensor;
-  const start = await zip.locate(member);
-  const read = (first: number, count: number) => readElements(source, member, start, storage.dtype, first, count);
+  const place = await locate(storage);
+  const read = (first: number, count: number) => readElements(source, place, storage, first, count);
   if (sizeOf(shape) === 0) return read(0, 0);
   if (isContiguous(tensor)) return read(offset, sizeOf(shape));
   return readView(tensor, WINDOW / SAFETENSORS_BYTES[storage.dtype], read);

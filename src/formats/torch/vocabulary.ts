@@ -93,10 +93,11 @@ const encode = new Callable("_codecs.encode", ([text, encoding], spend) => {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 });
 
-/** ("storage", class, key, location, number of elements) */
+/** ("storage", class, key, location, number of elements); before PyTorch 1.6 also what it is a view of, which must be nothing. */
 const storageOf = (id: Value, file: string): Storage => {
-  const [tag, type, key, , elements] = id instanceof Tuple ? id.items : [];
-  const known = tag === "storage" && type instanceof StorageType && typeof key === "string";
+  const [tag, type, key, , elements, viewed] = id instanceof Tuple ? id.items : [];
+  const known =
+    tag === "storage" && type instanceof StorageType && typeof key === "string" && (viewed ?? null) === null;
   if (!known || !Number.isSafeInteger(elements) || (elements as number) < 0)
     throw new UserError(`${file}: a reference to a storage is malformed`);
   if (!/^[\w-]{1,64}$/.test(key)) throw new UserError(`${file}: a storage is called ${shown(key)}, which is no number`);

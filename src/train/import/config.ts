@@ -49,7 +49,7 @@ const fromOfficial = (official: Official, name: string, overrides: readonly stri
 };
 
 /** The data section for what an official file trains on, where there is a kind for it. The official CIFAR-10 has no labels. */
-const dataOf = ({ dataset: { kind, path = ".", augment } }: Official): Config["data"] | undefined => {
-  const latents = { kind: "latents", path };
+const dataOf = ({ dataset: { kind, path = ".", augment }, image }: Official): Config["data"] | undefined => {
+  const latents = { kind: "latents", path, ...image };
   return commonSections.data.safeParse(kind === "imagenet" ? latents : { kind, path, labels: false, augment }).data;
 };
