@@ -52,7 +52,7 @@ const tensorOf = (bytes: Uint8Array): GraphConstant | undefined => {
   });
   if (dtype !== FLOAT) return undefined;
   const size = shape.reduce((n, d) => n * d, 1);
-  const data = content ? new Float32Array(content.slice().buffer) : Float32Array.from(floats);
+  const data = content ? new Float32Array(new Uint8Array(content).buffer) : Float32Array.from(floats);
   if (data.length === 1 && size > 1) return { shape, data: new Float32Array(size).fill(data[0]!) }; // one value for all
   if (data.length !== size) throw new Error(`a tensor of shape [${shape.join(" ")}] has ${data.length} numbers`);
   return { shape, data };

@@ -140,46 +140,53 @@ const blockE = (scope: Scope, x: Tensor, pool: (x: Tensor) => Tensor): Tensor =>
 export const INCEPTION_SIZE = 299;
 /** Numbers of the features that FID and sFID are computed on, and of the classes. */
 export const INCEPTION_FEATURES = { pool: 2048, spatial: 7 * 17 * 17, classes: 1008 } as const;
-/** Channels of the spatial features: the first ones of a map of 17×17. */
-const SPATIAL = 7;
+/** Where the spatial features are: the first channels of the first branch of this block, `mixed_6/conv` in the graph. */
+const SPATIAL = { block: "Mixed_6d", channels: 7 } as const;
 
 /**
- * x [B 3 299 299], (byte − 128) / 128 → the pooled features [B 2048]; `spatial` [B 2023], the first seven channels of the
- * first branch of the fifth 17×17 block but one, on which sFID is computed; `scores` [B 1008], the features times the
+ * x [B 3 299 299], (byte − 128) / 128 → the pooled features [B 2048]; `spatial` [B 2023], on which sFID is computed; `scores` [B 1008], the features times the
  * classes' weights without bias, whose softmax the Inception Score reads; and every block by name.
  */
 export const inception = (scope: Scope, x: Tensor) => {
-  const c1 = unit(scope.at("Conv2d_1a_3x3"), x, 32, 3, { stride: 2 });
-  const c2 = unit(scope.at("Conv2d_2a_3x3"), c1, 32, 3, { same: false });
-  const c3 = halved(unit(scope.at("Conv2d_2b_3x3"), c2, 64, 3));
-  const c4 = unit(scope.at("Conv2d_3b_1x1"), c3, 80, 1);
-  const c5 = halved(unit(scope.at("Conv2d_4a_3x3"), c4, 192, 3, { same: false }));
-  const a1 = blockA(scope.at("Mixed_5b"), c5, 32);
-  const a2 = blockA(scope.at("Mixed_5c"), a1, 64);
-  const a3 = blockA(scope.at("Mixed_5d"), a2, 64);
-  const b = blockB(scope.at("Mixed_6a"), a3);
-  const m1 = blockC(scope.at("Mixed_6b"), b, 128);
-  const m2 = blockC(scope.at("Mixed_6c"), m1.all, 160);
-  const m3 = blockC(scope.at("Mixed_6d"), m2.all, 160);
-  const m4 = blockC(scope.at("Mixed_6e"), m3.all, 192);
-  const d = blockD(scope.at("Mixed_7a"), m4.all);
-  const e1 = blockE(scope.at("Mixed_7b"), d, smoothed);
-  const e2 = blockE(scope.at("Mixed_7c"), e1, (h) => maxPool(h, AROUND)); // a maximum here, as in the published graph
-  const batch = x.dim(0);
-  const pool = e2.mean([2, 3]).reshape([batch, INCEPTION_FEATURES.pool]);
-  const spatial = slice(m3.first, { axis: 1, start: 0, end: SPATIAL }).reshape([batch, INCEPTION_FEATURES.spatial]);
-  const classes = scope
-    .at("fc")
-    .parameter("weight", [INCEPTION_FEATURES.classes, INCEPTION_FEATURES.pool], xavierUniform);
-  const scores = matmul(pool, classes, { transposeB: true });
-  const blocks = {
-    Conv2d_4a_3x3: c5,
-    Mixed_5d: a3,
-    Mixed_6a: b,
-    Mixed_6e: m4.all,
-    Mixed_7a: d,
-    Mixed_7b: e1,
-    Mixed_7c: e2,
+  const blocks: Record<string, Tensor> = {};
+  const stem = (name: string, h: Tensor, channels: number, size: number, options?: Unit): Tensor => {
+    blocks[name] = unit(scope.at(name), h, channels, size, options);
+    return blocks[name];
   };
-  return { pool, spatial, scores, blocks };
+  const inner = { same: false };
+  const c1 = stem("Conv2d_1a_3x3", x, 32, 3, { stride: 2 });
+  const c2 = stem("Conv2d_2a_3x3", c1, 32, 3, inner);
+  const c3 = stem("Conv2d_2b_3x3", c2, 64, 3);
+  const c4 = stem("Conv2d_3b_1x1", halved(c3), 80, 1);
+  const c5 = stem("Conv2d_4a_3x3", c4, 192, 3, inner);
+
+  let h = halved(c5);
+  const block = (name: string, build: (scope: Scope, x: Tensor) => Tensor): void => {
+    h = build(scope.at(name), h);
+    blocks[name] = h;
+  };
+  let spatial: Tensor | undefined;
+  const wide = (inside: number) => (own: Scope, z: Tensor) => {
+    const { all, first } = blockC(own, z, inside);
+    if (own.path === SPATIAL.block) spatial = first;
+    return all;
+  };
+  block("Mixed_5b", (own, z) => blockA(own, z, 32));
+  block("Mixed_5c", (own, z) => blockA(own, z, 64));
+  block("Mixed_5d", (own, z) => blockA(own, z, 64));
+  block("Mixed_6a", blockB);
+  block("Mixed_6b", wide(128));
+  block("Mixed_6c", wide(160));
+  block(SPATIAL.block, wide(160));
+  block("Mixed_6e", wide(192));
+  block("Mixed_7a", blockD);
+  block("Mixed_7b", (own, z) => blockE(own, z, smoothed));
+  block("Mixed_7c", (own, z) => blockE(own, z, (y) => maxPool(y, AROUND))); // a maximum here, as in the published graph
+
+  const batch = x.dim(0);
+  const { pool: features, spatial: numbers, classes } = INCEPTION_FEATURES;
+  const pool = h.mean([2, 3]).reshape([batch, features]);
+  const map = slice(spatial!, { axis: 1, start: 0, end: SPATIAL.channels }).reshape([batch, numbers]);
+  const weight = scope.at("fc").parameter("weight", [classes, features], xavierUniform);
+  return { pool, spatial: map, scores: matmul(pool, weight, { transposeB: true }), blocks };
 };

@@ -6,6 +6,7 @@ import type { Runtime } from "../runtime/index.js";
 import { autoencoder } from "./autoencoder.js";
 import { consistencyLosses } from "./consistency.js";
 import type { Check, Fixture } from "./fixture.js";
+import { inceptionFeatures } from "./inception.js";
 import { soflowLosses } from "./losses.js";
 import { meanflowLosses } from "./meanflow.js";
 import { fullDiT, tinyForward } from "./networks.js";
@@ -31,6 +32,7 @@ const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Pr
   "full_DiT-XL-2": fullDiT,
   unet_tiny: tinyUNet,
   full_UNet: fullUNet,
+  inception: inceptionFeatures,
   vae: autoencoder,
   vae_tiny: autoencoder,
 };

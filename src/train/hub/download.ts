@@ -6,7 +6,7 @@ import { messageOf, UserError } from "../../errors.js";
 import { writeFileAtomically } from "../files.js";
 
 export type DownloadOptions = {
-  /** SHA-256 that the file must have; by default the one that the server states, if it does. */
+  /** SHA-256 that the file must have, or its first digits; by default the one that the server states, if it does. */
   readonly sha256?: string;
   /** Sent to the host of the URL, and to no other. */
   readonly token?: string;
@@ -123,7 +123,7 @@ const checkPart = async (url: string, path: string, total: number, sha256: strin
   if (total > 0 && size < total)
     throw new UserError(`${url} stopped after ${size} of ${total} bytes; the same call goes on from there`);
   const found = sha256 === undefined ? undefined : await sha256Of(path);
-  if ((total > 0 && size > total) || found !== sha256) {
+  if ((total > 0 && size > total) || !(found ?? "").startsWith(sha256 ?? "")) {
     await rm(path, { force: true });
     const what = found === undefined ? `${size} bytes, not ${total}` : `the SHA-256 ${found}, not ${sha256}`;
     throw new UserError(`${url} was received with ${what}; it has been removed, the same call begins anew`);

@@ -79,7 +79,7 @@ const torchSource = async (path: string): Promise<Source> => {
 };
 
 /** W′ = W γ / √(σ² + ε) and b′ = β − μ γ / √(σ² + ε), in float64. */
-const folded = (unit: Record<"weight" | "scale" | "shift" | "mean" | "variance", Stored>) => {
+export const foldBatchNorm = (unit: Record<"weight" | "scale" | "shift" | "mean" | "variance", Stored>) => {
   const channels = unit.shift.data.length;
   const each = unit.weight.data.length / channels;
   const [weight, bias] = [new Float32Array(unit.weight.data.length), new Float32Array(channels)];
@@ -126,7 +126,7 @@ export const readInceptionWeights = async (
   const weights: Record<string, Float32Array<ArrayBuffer>> = { [parameterInput("fc.weight")]: source.classes!.data };
   for (const { name } of units) {
     const unit = name.slice(0, -".weight".length);
-    const { weight, bias } = folded(
+    const { weight, bias } = foldBatchNorm(
       source.unit(unit) as Record<"weight" | "scale" | "shift" | "mean" | "variance", Stored>,
     );
     weights[parameterInput(`${unit}.weight`)] = weight;
