@@ -13,6 +13,8 @@ export type OnnxAttribute = number | string | readonly number[] | { readonly flo
 
 /** What an operation may say to the graph that is being lowered. Values are named by strings. */
 export interface Lowering {
+  /** Whether only operations of the ONNX standard may be used, not those of ONNX Runtime alone. */
+  readonly standard: boolean;
   /** Adds an ONNX node with one output and returns its name. */
   node(type: string, inputs: readonly string[], options?: OnnxNodeOptions): string;
   /** Adds an ONNX node with several outputs. */

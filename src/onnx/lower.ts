@@ -6,7 +6,7 @@ import { isConstant } from "../ops/constant.js";
 import { add, inputName } from "../ops/index.js";
 import { isGemm } from "../ops/matmul.js";
 import { checkInPlace } from "./inPlace.js";
-import { encodeModel, type OnnxConstant, type OnnxNode } from "./model.js";
+import { encodeModel, type OnnxConstant, type OnnxModel, type OnnxNode } from "./model.js";
 import type { Fixed, Program } from "./program.js";
 import { contentText, inputsOf, simplify } from "./simplify.js";
 
@@ -17,6 +17,8 @@ class Builder implements Lowering {
   private readonly shared = new Map<string, string>();
   private count = 0;
   prefix = "";
+
+  constructor(readonly standard: boolean) {}
 
   node(type: string, inputs: readonly string[], options: OnnxNodeOptions = {}): string {
     return this.nodes(type, inputs, 1, options)[0]!;
@@ -134,15 +136,28 @@ export const lower = (
 ): Program => {
   const wanted = simplify(Object.values(outputs));
   checkInPlace(name, Object.fromEntries(Object.keys(outputs).map((key, i) => [key, wanted[i]!])), inPlace);
+  const program = withGiven(modelOf(name, outputs, wanted, false), given);
+  return Object.keys(inPlace).length > 0 ? { ...program, inPlace } : program;
+};
+
+/** The parts of the same model before they are written, in ONNX's standard operations alone; weights are among its inputs. */
+export const lowerStandard = (name: string, outputs: Readonly<Record<string, Tensor>>): OnnxModel =>
+  modelOf(name, outputs, simplify(Object.values(outputs)), true);
+
+const modelOf = (
+  name: string,
+  outputs: Readonly<Record<string, Tensor>>,
+  wanted: readonly Tensor[],
+  standard: boolean,
+): OnnxModel => {
   const nodes = ancestors(wanted);
   const uses = countUses(nodes, wanted);
   const fused = fuse(nodes, uses);
   const absorbed = new Set([...fused.values()].map(([product]) => product.node));
-  const builder = new Builder();
+  const builder = new Builder(standard);
   const names = new Map<Tensor, string>();
   for (const node of schedule(nodes, wanted)) if (!absorbed.has(node)) lowerNode(builder, node, names, fused);
-  const program = finish(name, outputs, wanted, builder, names, given);
-  return Object.keys(inPlace).length > 0 ? { ...program, inPlace } : program;
+  return finish(name, outputs, wanted, builder, names);
 };
 
 /**
@@ -184,8 +199,7 @@ const finish = (
   wanted: readonly Tensor[],
   builder: Builder,
   names: ReadonlyMap<Tensor, string>,
-  given: Readonly<Record<string, HostArray>>,
-): Program => {
+): OnnxModel => {
   builder.prefix = "";
   const renamed = new Map<string, string>();
   Object.keys(outputs).forEach((output, i) => {
@@ -201,27 +215,26 @@ const finish = (
     inputs: node.inputs.map(rename),
     outputs: node.outputs.map(rename),
   }));
-  const all = Object.entries(inputsOf(wanted));
+  const inputs = inputsOf(wanted);
+  const clash = Object.keys(outputs).find((output) => output in inputs);
+  if (clash !== undefined) throw new Error(`program ${name}: ${clash} names both an input and an output`);
+  const types = Object.fromEntries(Object.keys(outputs).map((output, i) => [output, wanted[i]!.type]));
+  return { name, nodes, constants: builder.constants, inputs, outputs: types };
+};
+
+/** A program of a model some of whose inputs are known for good. */
+const withGiven = (model: OnnxModel, given: Readonly<Record<string, HostArray>>): Program => {
+  const all = Object.entries(model.inputs);
   const inputs = Object.fromEntries(all.filter(([input]) => !(input in given)));
   const { fixed, bound } = shareOut(
     all.filter(([input]) => input in given).map(([k, type]) => [k, { type, data: given[k]! }]),
   );
-  const clash = Object.keys(outputs).find((output) => output in inputs);
-  if (clash !== undefined) throw new Error(`program ${name}: ${clash} names both an input and an output`);
-  const types = Object.fromEntries(Object.keys(outputs).map((output, i) => [output, wanted[i]!.type]));
   return {
-    name,
-    bytes: encodeModel({
-      name,
-      nodes,
-      constants: builder.constants,
-      fixed: typesOf(fixed),
-      inputs: { ...inputs, ...typesOf(bound) },
-      outputs: types,
-    }),
+    name: model.name,
+    bytes: encodeModel({ ...model, fixed: typesOf(fixed), inputs: { ...inputs, ...typesOf(bound) } }),
     ...(Object.keys(fixed).length > 0 && { fixed }),
     ...(Object.keys(bound).length > 0 && { bound }),
     inputs,
-    outputs: types,
+    outputs: model.outputs,
   };
 };

@@ -35,11 +35,16 @@ export type OnnxModel = {
   readonly name: string;
   readonly nodes: readonly OnnxNode[];
   readonly constants: readonly OnnxConstant[];
-  /** Initializers whose values are given beside the model. */
-  readonly fixed?: Readonly<Record<string, TensorType>>;
+  /** Initializers whose values are given beside the model: in memory, or at a place in a file. */
+  readonly fixed?: Readonly<Record<string, TensorType & { readonly place?: Place }>>;
   readonly inputs: Readonly<Record<string, TensorType>>;
   readonly outputs: Readonly<Record<string, TensorType>>;
+  /** Inputs and outputs whose first axis has any size: its name. */
+  readonly batch?: { readonly name: string; readonly values: readonly string[] };
 };
+
+/** Where a file beside the model holds an initializer. */
+export type Place = { readonly location: string; readonly offset: number; readonly length: number };
 
 const attribute = (name: string, value: OnnxAttribute): AttributeProto => {
   const Type = AttributeProto_AttributeType;
@@ -50,9 +55,11 @@ const attribute = (name: string, value: OnnxAttribute): AttributeProto => {
   return create(AttributeProtoSchema, { name, type: Type.INTS, ints: value.map(BigInt) });
 };
 
-const valueInfo = (name: string, { dtype, shape }: TensorType): ValueInfoProto => {
-  const dim = shape.map((size) =>
-    create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(size) } }),
+const valueInfo = (name: string, { dtype, shape }: TensorType, batch: OnnxModel["batch"]): ValueInfoProto => {
+  const dim = shape.map((size, axis) =>
+    axis === 0 && batch?.values.includes(name)
+      ? create(TensorShapeProto_DimensionSchema, { value: { case: "dimParam", value: batch.name } })
+      : create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(size) } }),
   );
   const tensor = create(TypeProto_TensorSchema, {
     elemType: onnxType[dtype],
@@ -73,10 +80,15 @@ const tensorOf = (name: string, { dtype, shape }: TensorType) => ({
 /** ONNX requires a place for values that are elsewhere; here it says that they are given in memory. */
 const ELSEWHERE = create(StringStringEntryProtoSchema, { key: "location", value: "memory" });
 
+const placeEntries = (place: Place | undefined) =>
+  place
+    ? Object.entries(place).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value: String(value) }))
+    : [ELSEWHERE];
+
 const rawBytes = (data: HostArray): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 /** Serialises a model: IR version 10, opset 21, and opset 1 of ONNX Runtime's own `com.microsoft` domain. */
-export const encodeModel = ({ name, nodes, constants, fixed = {}, inputs, outputs }: OnnxModel): Uint8Array => {
+export const encodeModel = ({ name, nodes, constants, fixed = {}, inputs, outputs, batch }: OnnxModel): Uint8Array => {
   const graph = create(GraphProtoSchema, {
     name,
     node: nodes.map(({ name, type, inputs, outputs, domain = "", attributes = {} }) =>
@@ -97,12 +109,12 @@ export const encodeModel = ({ name, nodes, constants, fixed = {}, inputs, output
         create(TensorProtoSchema, {
           ...tensorOf(name, type),
           dataLocation: TensorProto_DataLocation.EXTERNAL,
-          externalData: [ELSEWHERE],
+          externalData: placeEntries(type.place),
         }),
       ),
     ],
-    input: Object.entries(inputs).map(([key, type]) => valueInfo(key, type)),
-    output: Object.entries(outputs).map(([key, type]) => valueInfo(key, type)),
+    input: Object.entries(inputs).map(([key, type]) => valueInfo(key, type, batch)),
+    output: Object.entries(outputs).map(([key, type]) => valueInfo(key, type, batch)),
   });
   const opsetImport = [
     create(OperatorSetIdProtoSchema, { domain: "", version: OPSET }),

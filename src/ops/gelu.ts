@@ -22,7 +22,7 @@ export const gelu = unary({
     return mul(g, mul(s, add(mul(mul(x, sub(1, s)), dz), 1))); // y′ = σ (1 + x (1 − σ) z′)
   },
   onnx: (graph, { x }, { shape }) =>
-    shape.length > 0
+    shape.length > 0 && !graph.standard
       ? graph.node("FastGelu", [x], { domain: "com.microsoft" })
       : graph.node("Gelu", [x], { attributes: { approximate: "tanh" } }), // FastGelu refuses scalars
 });

@@ -1,5 +1,5 @@
 import type { Shape } from "../graph/dtype.js";
-import type { NdArray } from "../graph/op.js";
+import type { Lowering, NdArray } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
 import { check, defineOp, type OpFunction, show } from "./define.js";
 import { at, broadcastShapes, fromIndices } from "./ndarray.js";
@@ -39,6 +39,23 @@ const product = (
   });
 };
 
+/** The same in ONNX's own operations. */
+const standardProduct = (
+  graph: Lowering,
+  names: readonly [string, string],
+  flags: readonly [boolean, boolean],
+  alpha: number,
+  inputs: readonly Tensor[],
+): string => {
+  const sides = names.map((name, i) => {
+    const rank = inputs[i]!.rank;
+    const perm = [...Array(rank - 2).keys(), rank - 1, rank - 2];
+    return flags[i] ? graph.node("Transpose", [name], { attributes: { perm } }) : name;
+  });
+  const product = graph.node("MatMul", sides);
+  return alpha === 1 ? product : graph.node("Mul", [product, graph.scalar(alpha, inputs[0]!.dtype)]);
+};
+
 /**
  * y = α · op(a) · op(b) over the last two axes; leading axes broadcast.   a [… M K], b [… K N] → y [… M N]
  * Lowered to Gemm for two matrices, MatMul or FusedMatMul for batches.
@@ -76,6 +93,7 @@ export const matmul: OpFunction<readonly ["a", "b"], MatmulOptions> = defineOp({
       return graph.node("Gemm", [a, b], { attributes });
     }
     if (!transposeA && !transposeB && alpha === 1) return graph.node("MatMul", [a, b]);
+    if (graph.standard) return standardProduct(graph, [a, b], [transposeA, transposeB], alpha, node.inputs);
     const attributes = { transA: +transposeA, transB: +transposeB, alpha: { float: alpha } };
     return graph.node("FusedMatMul", [a, b], { domain: "com.microsoft", attributes });
   },

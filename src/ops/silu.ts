@@ -13,5 +13,7 @@ export const silu = unary({
     return mul(g, add(s, mul(y, sub(1, s)))); // y′ = σ + y (1 − σ)
   },
   onnx: (graph, { x }) =>
-    graph.node("QuickGelu", [x], { domain: "com.microsoft", attributes: { alpha: { float: 1 } } }),
+    graph.standard
+      ? graph.node("Mul", [x, graph.node("Sigmoid", [x])])
+      : graph.node("QuickGelu", [x], { domain: "com.microsoft", attributes: { alpha: { float: 1 } } }),
 });

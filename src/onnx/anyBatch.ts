@@ -1,0 +1,95 @@
+import { type HostArray, sizeOf } from "../graph/dtype.js";
+import type { OnnxConstant, OnnxModel, OnnxNode } from "./model.js";
+
+const BATCH = "batch";
+
+const sameValues = (a: HostArray, b: HostArray): boolean =>
+  a.length === b.length && (a as Float32Array).every((value, i) => value === b[i]);
+
+const refuse = (name: string, what: string): never => {
+  throw new Error(`model ${name}: ${what} depends on the batch in a way that is not linear`);
+};
+
+/** Names for what is computed at the head of the model from the size of the batch. */
+class Head {
+  readonly nodes: OnnxNode[] = [];
+  readonly constants: OnnxConstant[] = [];
+
+  constructor(source: string) {
+    const attributes = { start: 0, end: 1 };
+    this.nodes.push({ name: BATCH, type: "Shape", inputs: [source], outputs: [BATCH], attributes });
+  }
+
+  private integers(name: string, values: readonly bigint[]): string {
+    const type = { dtype: "int64", shape: [values.length] } as const;
+    this.constants.push({ name, type, data: BigInt64Array.from(values) });
+    return name;
+  }
+
+  /** The vector per · N + least under a name. */
+  vector(name: string, per: readonly bigint[], least: readonly bigint[]): void {
+    const inputs = [BATCH, this.integers(`${name}.per`, per)];
+    this.nodes.push({ name: `${name}.scaled`, type: "Mul", inputs, outputs: [`${name}.scaled`] });
+    const sum = [`${name}.scaled`, this.integers(`${name}.least`, least)];
+    this.nodes.push({ name, type: "Add", inputs: sum, outputs: [name] });
+  }
+
+  /** One value in a shape that is computed. */
+  filled(constant: OnnxConstant, shape: string): void {
+    const { name, type, data } = constant;
+    const one = { ...type, shape: [] };
+    this.constants.push({ name: `${name}.value`, type: one, data: data.slice(0, 1) as HostArray });
+    this.nodes.push({ name, type: "Expand", inputs: [`${name}.value`, shape], outputs: [name] });
+  }
+}
+
+/** v₂ = 2 p + c and v₃ = 3 p + c: p and c of every element. */
+const linear = (two: readonly bigint[], three: readonly bigint[]) => {
+  const per = two.map((value, i) => three[i]! - value);
+  return { per, least: two.map((value, i) => value - 2n * per[i]!) };
+};
+
+const isUniform = ({ type, data }: OnnxConstant): boolean =>
+  sizeOf(type.shape) > 0 && (data as Float32Array).every((value) => value === data[0]);
+
+/** Takes over a constant: as it is when the batch does not matter, else computed from the batch. */
+const take = (model: string, head: Head, two: OnnxConstant, three: OnnxConstant): void => {
+  if (`${two.type.shape}` === `${three.type.shape}` && sameValues(two.data, three.data)) {
+    head.constants.push(two);
+  } else if (two.data instanceof BigInt64Array && two.data.length === three.data.length) {
+    const { per, least } = linear([...two.data], [...(three.data as BigInt64Array)]);
+    head.vector(two.name, per, least);
+  } else if (isUniform(two) && isUniform(three) && two.data[0] === three.data[0]) {
+    const shape = `${two.name}.shape`;
+    const { per, least } = linear(two.type.shape.map(BigInt), three.type.shape.map(BigInt));
+    head.vector(shape, per, least);
+    head.filled(two, shape);
+  } else refuse(model, `constant ${two.name}`);
+};
+
+const essence = (node: OnnxNode): string => JSON.stringify(node);
+
+/**
+ * A model for batches of any size, from the same model for batches of two and of three: wherever the two differ, in shapes that
+ * are constants of theirs, the difference tells how the batch enters, and the shape is computed from the batch of input
+ * `source`. Throws where they differ in anything else.
+ */
+export const anyBatch = (build: (batch: number) => OnnxModel, source: string): OnnxModel => {
+  const [two, three] = [build(2), build(3)];
+  if (two.nodes.length !== three.nodes.length || two.constants.length !== three.constants.length)
+    refuse(two.name, "the number of its operations");
+  const differing = two.nodes.find((node, i) => essence(node) !== essence(three.nodes[i]!));
+  if (differing) refuse(two.name, `operation ${differing.name}`);
+  const head = new Head(source);
+  two.constants.forEach((constant, i) => {
+    take(two.name, head, constant, three.constants[i]!);
+  });
+  const varies = (side: "inputs" | "outputs") =>
+    Object.keys(two[side]).filter((name) => two[side][name]!.shape[0] !== three[side][name]!.shape[0]);
+  return {
+    ...two,
+    nodes: [...head.nodes, ...two.nodes],
+    constants: head.constants,
+    batch: { name: "N", values: [...varies("inputs"), ...varies("outputs")] },
+  };
+};
