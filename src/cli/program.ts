@@ -15,6 +15,7 @@ Examples:
   soflow sample runs/quickstart --out sheet.png   draw images, one network evaluation each
   soflow import 400000.pt --config official.yaml --out runs/official
                                                   go on from a PyTorch checkpoint
+  soflow serve runs/quickstart                    the model over HTTP, with a web app
   soflow compare --config compare-checkerboard    train several methods alike and compare them
   soflow doctor                                   what this machine runs on, and how fast
 
