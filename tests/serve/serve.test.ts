@@ -172,7 +172,7 @@ describe("the server", () => {
   test("answers 429 with Retry-After when its queue is full, and everything else", async () => {
     const small = await serving({ queue: 16 });
     const asked = Array.from({ length: 40 }, (_, i) =>
-      post({ seed: i, count: 4 }, "application/json", "/v1/images", small.url),
+      post({ seed: i, count: 4, steps: 64 }, "application/json", "/v1/images", small.url),
     );
     const answers = await Promise.all(asked);
     const refused = answers.filter(({ status }) => status === 429);
