@@ -33,7 +33,7 @@ const SHOTS = {
   morph: async (page) => {
     await page.goto(`${url}/#generate`);
     await page.getByRole("button", { name: "3", exact: true }).click();
-    await page.getByText("Morph", { exact: true }).click();
+    await page.getByRole("radio", { name: "Morph" }).check();
     await settled(page);
     await drag(page, await page.getByTestId("plane").boundingBox(), [
       [0.5, 0.5],
@@ -42,7 +42,7 @@ const SHOTS = {
   },
   between: async (page) => {
     await page.goto(`${url}/#generate`);
-    await page.getByText("Between", { exact: true }).click();
+    await page.getByRole("radio", { name: "Between" }).check();
   },
   edit: async (page) => {
     await page.goto(`${url}/#edit`);

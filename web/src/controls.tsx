@@ -12,10 +12,12 @@ export const Slider = ({
 }: { name: string; value: Signal<number>; show?: (value: number) => string } & Bounds) => (
   <label class="field">
     <span class="field-name">
-      {name} <output>{show(value.value)}</output>
+      {name} <b class="value">{show(value.value)}</b>
     </span>
     <input
       type="range"
+      aria-label={name}
+      aria-valuetext={show(value.value)}
       {...bounds}
       value={value.value}
       onInput={({ currentTarget }) => {
@@ -105,13 +107,14 @@ export const ClassChoice = ({
 }) => {
   if (classes.length === 0) return null;
   const choices = [...(all ? [-1] : []), ...classes.keys()];
+  const chosen = Math.max(all ? -1 : 0, Math.min(value.value, classes.length - 1));
   const nameOf = (label: number): string => (label < 0 ? "all" : classes[label]!);
   if (choices.length > MOST_CHIPS)
     return (
       <label class="field">
         <span class="field-name">Class</span>
         <select
-          value={value.value}
+          value={chosen}
           onChange={({ currentTarget }) => {
             value.value = Number(currentTarget.value);
           }}
@@ -132,7 +135,7 @@ export const ClassChoice = ({
           key={label}
           type="button"
           class="chip"
-          aria-pressed={label === value.value}
+          aria-pressed={label === chosen}
           onClick={() => {
             value.value = label;
           }}

@@ -2,7 +2,7 @@ import { useRef } from "preact/hooks";
 import { useLatest } from "../latest.js";
 import { paint } from "../pixels.js";
 import { generator, make, model } from "../state.js";
-import { common, count, label, seed } from "./state.js";
+import { common, count, label, oneLabel, seed } from "./state.js";
 
 /** Many images of one seed, drawn anew with every change. */
 export const Grid = () => {
@@ -11,7 +11,7 @@ export const Grid = () => {
     ...common.value,
     seed: seed.value,
     count: count.value,
-    ...(label.value >= 0 && { labels: [label.value] }),
+    ...(label.value >= 0 && { labels: [oneLabel.value] }),
   };
   useLatest(JSON.stringify(request), async () => {
     const pixels = await make(() => generator.generate(request));

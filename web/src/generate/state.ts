@@ -15,7 +15,10 @@ export const spot = signal<readonly [number, number]>([0, 0]);
 export const blend = signal(0.5);
 
 /** One class, where one image is shown. */
-export const oneLabel = computed(() => Math.max(0, label.value));
+export const oneLabel = computed(() => {
+  const classes = model.value?.classes.length ?? 0;
+  return Math.max(0, Math.min(label.value, classes - 1));
+});
 
 /** The part of a request that all modes share. */
 export const common = computed(() => {

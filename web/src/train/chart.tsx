@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { colourOf, curves, logarithmic, shown, shownMetric } from "./state.js";
+import { colourOf, curves, logarithmic, shortName, shown, shownMetric } from "./state.js";
 
 type Table = uPlot.AlignedData;
 
@@ -37,7 +37,13 @@ const optionsFor = (names: readonly string[], width: number, log: boolean): uPlo
     axes: [axis, { ...axis, size: 64 }],
     series: [
       { label: "step" },
-      ...names.map((label) => ({ label, stroke: colourOf(label), width: 2, spanGaps: true, points: { show: false } })),
+      ...names.map((name) => ({
+        label: shortName(name),
+        stroke: colourOf(name),
+        width: 2,
+        spanGaps: true,
+        points: { show: false },
+      })),
     ],
   };
 };

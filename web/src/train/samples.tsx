@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import type { RunInfo } from "../../../src/serve/protocol.js";
 import { ask } from "../generator.js";
 import { noteFailure, token } from "../state.js";
-import { colourOf, runs, shown } from "./state.js";
+import { colourOf, runs, shortName, shown } from "./state.js";
 
 /** The address of a picture in memory; a token travels in a header, which the source of an image cannot have. */
 const usePicture = (run: string, step: number | undefined): string | undefined => {
@@ -38,7 +38,8 @@ const RunSamples = ({ run }: { run: RunInfo }) => {
   return (
     <figure class="samples">
       <figcaption>
-        <span class="swatch" style={{ background: colourOf(run.name) }} /> {run.name}, step {run.samples[place]}
+        <span class="swatch" style={{ background: colourOf(run.name) }} /> {shortName(run.name)}, step{" "}
+        {run.samples[place]}
       </figcaption>
       {picture && (
         <img src={picture} alt={`samples of ${run.name} at step ${run.samples[place]}`} class="picture pixelated" />

@@ -11,18 +11,32 @@ export const metric = signal("");
 export const logarithmic = signal(false);
 
 const SHOWN_AT_FIRST = 4;
-export const shown = computed(
-  () => chosen.value ?? (runs.value ?? []).slice(0, SHOWN_AT_FIRST).map(({ name }) => name),
-);
+const shownAtFirst = (all: readonly RunInfo[]): readonly string[] => {
+  const active = all.filter((run) => run.active);
+  return (active.length > 0 ? active : all).slice(0, SHOWN_AT_FIRST).map(({ name }) => name);
+};
+export const shown = computed(() => chosen.value ?? shownAtFirst(runs.value ?? []));
 
-/** Metrics that any shown run has. */
-export const metricNames = computed(() => [
-  ...new Set(shown.value.flatMap((name) => Object.keys(curves.value[name]?.values ?? {}))),
-]);
+/** What the names of all runs begin with, whole folders of it: it need not be said of each. */
+const sharedFolder = computed(() => {
+  const [first = [], ...others] = (runs.value ?? []).map(({ name }) => name.split("/"));
+  const differs = first.findIndex((part, i) => i === first.length - 1 || others.some((other) => other[i] !== part));
+  return first
+    .slice(0, Math.max(0, differs))
+    .map((part) => `${part}/`)
+    .join("");
+});
+export const shortName = (name: string): string => name.slice(sharedFolder.value.length) || name || "this folder";
+
+/** Metrics of the shown runs, those that most of them have first. */
+export const metricNames = computed(() => {
+  const counts = new Map<string, number>();
+  for (const name of shown.value)
+    for (const own of Object.keys(curves.value[name]?.values ?? {})) counts.set(own, (counts.get(own) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
+});
 export const shownMetric = computed(() =>
-  metricNames.value.includes(metric.value)
-    ? metric.value
-    : (metricNames.value.find((name) => /loss|mse/.test(name)) ?? metricNames.value[0] ?? ""),
+  metricNames.value.includes(metric.value) ? metric.value : (metricNames.value[0] ?? ""),
 );
 
 /** Colours of lines, told apart also by those who see few colours (Okabe and Ito). */

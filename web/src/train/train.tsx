@@ -2,7 +2,18 @@ import { useEffect } from "preact/hooks";
 import { Explain } from "../controls.js";
 import { Chart } from "./chart.js";
 import { Samples } from "./samples.js";
-import { colourOf, follow, logarithmic, metric, metricNames, runs, shown, shownMetric, toggle } from "./state.js";
+import {
+  colourOf,
+  follow,
+  logarithmic,
+  metric,
+  metricNames,
+  runs,
+  shortName,
+  shown,
+  shownMetric,
+  toggle,
+} from "./state.js";
 
 const RunList = () => (
   <fieldset class="field runs">
@@ -11,7 +22,7 @@ const RunList = () => (
       <label key={name} class="run">
         <input type="checkbox" checked={shown.value.includes(name)} onChange={() => toggle(name)} />
         <span class="swatch" style={{ background: colourOf(name) }} />
-        <span class="run-name">{name}</span>
+        <span class="run-name">{shortName(name)}</span>
         <small>
           {method}, step {step}
           {active && <b class="active"> training</b>}
