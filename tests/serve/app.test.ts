@@ -28,12 +28,15 @@ let problems: string[];
 const serving = (changes: Partial<ServeOptions> = {}): Promise<Serving> =>
   startServer({ ...SERVE_DEFAULTS, models, port: 0, threads: 1, runs: folder, report: () => {}, ...changes });
 
-const lineOf = (step: number): string => `${JSON.stringify({ step, loss: 1 / step })}\n`;
+const lineOf = (step: number, loss = 1 / step): string => `${JSON.stringify({ step, loss })}\n`;
 
-const writeRun = async (name: string): Promise<void> => {
+const writeRun = async (name: string, from: number): Promise<void> => {
   const run = join(folder, name);
   await mkdir(join(run, "samples"), { recursive: true });
-  await writeFile(join(run, "metrics.jsonl"), Array.from({ length: 20 }, (_, i) => lineOf(i + 1)).join(""));
+  await writeFile(
+    join(run, "metrics.jsonl"),
+    Array.from({ length: 20 }, (_, i) => lineOf(i + 1, from / (i + 1))).join(""),
+  );
   const picture = sharp({ create: { width: 16, height: 16, channels: 3, background: "teal" } });
   for (const step of ["00000010", "00000020"])
     await picture
@@ -86,6 +89,18 @@ const drag = async (id: string, from: readonly [number, number], to: readonly [n
   await page.mouse.up();
 };
 
+/** How many pixels of the chart have exactly this colour. */
+const inked = (rgb: readonly number[]): Promise<number> =>
+  page.locator(".chart canvas").evaluate((element, wanted) => {
+    const canvas = element as HTMLCanvasElement;
+    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) if (wanted.every((value, c) => data[i + c] === value)) count++;
+    return count;
+  }, rgb);
+const BLUE = [0x00, 0x72, 0xb2];
+const ORANGE = [0xe6, 0x9f, 0x00];
+
 /** A finger on the drawing moves the result. */
 const touch = async (): Promise<void> => {
   const before = await drawn("edited");
@@ -102,8 +117,8 @@ describe.skipIf(missing !== "")(`the app in a browser${missing && `: ${missing}`
       await writeTinyModel(folder, "coloured", { kind: "meanflow" }, { channels: 3, classes: 0 }),
       await writeTinyModel(folder, "old", { kind: "ddpm" }),
     ];
-    await writeRun("runs/first");
-    await writeRun("runs/second");
+    await writeRun("runs/first", 1);
+    await writeRun("runs/second", 2);
     browser = await chromium.launch({ executablePath: CHROMIUM });
     server = await serving();
   });
@@ -197,7 +212,9 @@ describe.skipIf(missing !== "")(`the app in a browser${missing && `: ${missing}`
   test("Train: curves of chosen runs, which grow while one looks; samples through time", async () => {
     await open("train");
     await expect.poll(() => page.getByTestId("chart").getAttribute("data-points")).toBe("20");
+    for (const colour of [BLUE, ORANGE]) await expect.poll(() => inked(colour)).toBeGreaterThan(50);
     await page.getByLabel("second").first().uncheck();
+    await expect.poll(() => inked(ORANGE)).toBe(0);
     expect(await page.locator(".samples").count()).toBe(1);
     await page.getByLabel("runs/first: time").fill("0");
     await page.getByText("first, step 10").waitFor();

@@ -75,7 +75,8 @@ export const Chart = () => {
   const place = useRef<HTMLDivElement>(null);
   const [names, name, log] = [shown.value, shownMetric.value, logarithmic.value];
   const table = tableOf(names, name);
-  const key = JSON.stringify([names, name, log, table[0].length]);
+  const points = names.map((own) => curves.value[own]?.steps.length ?? 0);
+  const key = JSON.stringify([names, name, log, points]);
   useEffect(() => (place.current ? mount(place.current, names, table, log) : undefined), [key]);
   return <div ref={place} class="chart" data-testid="chart" data-points={table[0].length} />;
 };
