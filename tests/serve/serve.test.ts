@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { GeneratedBody, GenerateRequest, ModelList, RunMetrics } from "../../src/serve/protocol.js";
 import { SERVE_DEFAULTS, type ServeOptions, type Serving, startServer } from "../../src/serve/server.js";
 import { drawSamples } from "../../src/train/sample.js";
-import { start } from "../cli.js";
+import { soflow, start } from "../cli.js";
 import { writeTinyModel } from "./model.js";
 
 let folder: string;
@@ -237,4 +237,17 @@ test("SIGTERM under load answers all that was accepted, then ends with 0", async
   expect(answers.slice(1)).toEqual(Array(39).fill(4 * 64 * 4));
   expect((await ended).code).toBe(0);
   await expect(fetch(url)).rejects.toThrow();
+});
+
+test.each([
+  [["--port", "70000"], "It must be a port: 0 to 65535, 0 for any free one."],
+  [["--token", "short"], "It must be 8 or more visible characters without spaces."],
+  [["--allow-origin", "example.org/path"], "It must be an origin such as https://example.org, without a path."],
+  [["--max-batch", "0"], "It must be a whole number of at least 1."],
+  [["--threads", "1", "--port", "0"], "serve: there is no nowhere; give a run folder, a model folder or a checkpoint"],
+])("soflow serve nowhere %j is refused in one line", async (words, message) => {
+  const { code, err } = await soflow("serve", "nowhere", ...words);
+  expect(err).toContain(message);
+  expect(err.trim().split("\n")).toHaveLength(1);
+  expect(code).toBe(2);
 });
