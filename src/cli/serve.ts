@@ -54,7 +54,7 @@ export const serveCommand = (run: (options: ServeOptions) => Promise<void>): Com
     .addOption(new Option("--token <text>", "ask for this bearer token").env("SOFLOW_TOKEN").argParser(token))
     .option("--runs <dir>", "folder whose training runs the app shows")
     .option("--max-batch <n>", "most images in a network evaluation", wholeNumber(1), 64)
-    .option("--max-wait <ms>", "milliseconds that a lone request waits for company", wholeNumber(0), 4)
+    .option("--max-wait <ms>", "milliseconds that a lone request waits for company", wholeNumber(0), 1)
     .option("--queue <n>", "images that may wait; beyond, the answer is 429", wholeNumber(1), 1024)
     .option("--max-count <n>", "images in one request", wholeNumber(1), 256)
     .option("--max-body <MiB>", "size of a request", wholeNumber(1), 16)

@@ -96,8 +96,9 @@ const modelNamed = (models: readonly ServedModel[], name: string | undefined): S
 /** Aborts when the client has left, or with a refusal when the time is over. */
 const deadline = (c: Context, timeout: number): { signal: AbortSignal; clear: () => void } => {
   const late = new AbortController();
-  const reason = new Refusal(504, "timeout", `the images were not ready within ${timeout / 1000} s; ask for fewer`);
-  const timer = setTimeout(() => late.abort(reason), timeout);
+  const reason = (): Refusal =>
+    new Refusal(504, "timeout", `the images were not ready within ${timeout / 1000} s; ask for fewer`);
+  const timer = setTimeout(() => late.abort(reason()), timeout);
   return { signal: AbortSignal.any([c.req.raw.signal, late.signal]), clear: () => clearTimeout(timer) };
 };
 

@@ -25,9 +25,10 @@ describe("batch sizes", () => {
 
   test.each([
     [1, [1]],
-    [3, [1, 1, 1]],
-    [5, [8]],
-    [9, [8, 1]],
+    [2, [1, 1]],
+    [3, [4]],
+    [9, [16]],
+    [24, [16, 4, 4]],
     [40, [64]],
     [65, [64, 1]],
   ])("%i samples are %j", (n, parts) => expect(fillSizes(n, batchSizes(64))).toEqual(parts));

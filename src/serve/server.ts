@@ -46,7 +46,7 @@ export const SERVE_DEFAULTS = {
   port: 8080,
   origins: [],
   maxBatch: 64,
-  maxWait: 4,
+  maxWait: 1,
   queue: 1024,
   maxCount: 256,
   maxBody: 16 * 2 ** 20,

@@ -14,6 +14,6 @@ export const fillSizes = (n: number, sizes: readonly number[]): number[] => {
   return parts;
 };
 
-/** The batch sizes to compile for batches of up to `most`: powers of 8, and `most` itself. */
+/** The batch sizes to compile for batches of up to `most`: powers of 4, and `most` itself. */
 export const batchSizes = (most: number): readonly number[] =>
-  [...new Set([1, 8, 64, most])].filter((size) => size <= most).sort((a, b) => a - b);
+  [...new Set([1, 4, 16, 64, 256, most])].filter((size) => size <= most).sort((a, b) => a - b);
