@@ -1,9 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { type Answer, kindFor, type Listener, respond, respondWithEvents } from "./answer.js";
 import { invalidBody, refusalOf } from "./errors.js";
 import type { AppFile } from "./files.js";
-import { editImage, generateJobs } from "./jobs.js";
+import { addImages } from "./images.js";
 import type { ServerMetrics } from "./metrics.js";
 import {
   allowOrigins,
@@ -15,10 +14,8 @@ import {
   securityHeaders,
 } from "./middleware.js";
 import type { ServedModel } from "./model.js";
-import { readImage, readMask } from "./picture.js";
-import type { ParsedEdit, ParsedGenerate } from "./protocol.js";
 import { Refusal, refusalBody } from "./refusal.js";
-import { editRoute, generateRoute, modelsRoute, runMetricsRoute, runSamplesRoute, runsRoute } from "./routes.js";
+import { runMetricsRoute, runSamplesRoute, runsRoute } from "./routes.js";
 import type { Runs } from "./runs.js";
 
 /** What the app answers with, and its rules. */
@@ -84,76 +81,6 @@ const addHealth = (app: App, { metrics, isReady }: AppOptions): void => {
   app.get("/healthz", (c) => c.text("ok\n"));
   app.get("/readyz", (c) => (isReady() ? c.text("ready\n") : c.text("stopping\n", 503)));
   app.get("/metrics", (c) => c.body(metrics.toString(), 200, { "Content-Type": "text/plain; version=0.0.4" }));
-};
-
-const modelNamed = (models: readonly ServedModel[], name: string | undefined): ServedModel => {
-  const model = name === undefined ? models[0] : models.find(({ info }) => info.name === name);
-  if (model) return model;
-  const known = models.map(({ info }) => info.name).join(", ");
-  throw new Refusal(404, "model", `there is no model ${String(name).slice(0, 100)}; served are ${known}`);
-};
-
-/** Aborts when the client has left, or with a refusal when the time is over. */
-const deadline = (c: Context, timeout: number): { signal: AbortSignal; clear: () => void } => {
-  const late = new AbortController();
-  const reason = (): Refusal =>
-    new Refusal(504, "timeout", `the images were not ready within ${timeout / 1000} s; ask for fewer`);
-  const timer = setTimeout(() => late.abort(reason()), timeout);
-  return { signal: AbortSignal.any([c.req.raw.signal, late.signal]), clear: () => clearTimeout(timer) };
-};
-
-type Work = (signal: AbortSignal, listener?: Listener) => Promise<Omit<Answer, "milliseconds">>;
-
-/** Does the work within its time and answers in the form that was asked for. */
-const answerWith = async (
-  c: Context,
-  { timeout, metrics, report }: AppOptions,
-  size: { count: number; steps: number },
-  work: Work,
-): Promise<Response> => {
-  const kind = kindFor(c.req.header("Accept"), size.count);
-  const began = performance.now();
-  const timed = async (listener?: Listener): Promise<Answer> => {
-    const { signal, clear } = deadline(c, timeout);
-    const done = await work(signal, listener).finally(clear);
-    metrics.images.add({ model: done.info.name }, done.made.length);
-    return { ...done, milliseconds: performance.now() - began };
-  };
-  const explain = (thrown: unknown) => errorOf(refusalOf(thrown, report));
-  return kind === "text/event-stream" ? respondWithEvents(c, size, timed, explain) : respond(c, kind, await timed());
-};
-
-const errorOf = ({ code, message }: Refusal) => ({ code, message });
-
-const generate = (c: Context, request: ParsedGenerate, options: AppOptions): Promise<Response> => {
-  const model = modelNamed(options.models, request.model);
-  const jobs = generateJobs(request, model, options.maxCount);
-  const steps = request.steps ?? model.info.steps;
-  return answerWith(c, options, { count: jobs.length, steps }, async (signal, listener) => {
-    const heard = listener ? jobs.map((job) => ({ ...job, onMove: listener.onStep })) : jobs;
-    const submitted = { signal, ...(listener && { onResult: listener.onImage }) };
-    const made = await model.batcher.submit(heard, submitted);
-    return { made, labels: jobs.map(({ label }) => label), info: model.info, scale: request.scale };
-  });
-};
-
-const edit = async (c: Context, request: ParsedEdit, options: AppOptions): Promise<Response> => {
-  const model = modelNamed(options.models, request.model);
-  const { steps, scale, label = 0 } = request;
-  const image = await readImage(request.image, model.info);
-  const mask = request.mask === undefined ? undefined : await readMask(request.mask, model.info);
-  return answerWith(c, options, { count: 1, steps }, async (signal, listener) => {
-    const submitted = { signal, ...(listener && { onResult: listener.onImage }) };
-    const made = await editImage({ image, mask }, request, model, submitted);
-    return { made: [made], labels: [label], info: model.info, scale };
-  });
-};
-
-const addImages = (app: App, options: AppOptions): void => {
-  const { models, provider, maxCount } = options;
-  app.openapi(modelsRoute, (c) => c.json({ models: models.map(({ info }) => info), provider, maxCount }, 200));
-  app.openapi(generateRoute, (c) => generate(c, c.req.valid("json"), options));
-  app.openapi(editRoute, (c) => edit(c, c.req.valid("json"), options));
 };
 
 const noRuns = (): never => {

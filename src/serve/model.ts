@@ -31,6 +31,7 @@ export type ServedOptions = {
   readonly maxQueue: number;
   readonly weights: WeightsChoice;
   readonly precision: Precision;
+  readonly report: (text: string) => void;
   /** Told of every batch that ran: its images and seconds. */
   readonly onBatch?: (images: number, seconds: number) => void;
 };
@@ -69,6 +70,7 @@ export class ServedModel {
       checkWeights(file, parameters, prefix);
       const weights = await readWeights(description, (parameter) => file.read(prefix + parameter));
       const generators = new Map<number, Generator>();
+      options.report(`compiling ${name}`); // a large model takes a while
       for (const batch of batchSizes(options.maxBatch)) {
         const settings = { batch, precision: options.precision };
         generators.set(batch, await Generator.create(options.runtime, description, settings, weights));

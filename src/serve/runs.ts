@@ -1,6 +1,6 @@
-import { open, readdir, readFile, stat } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runPaths } from "../train/runFolder.js";
+import { isClaimed, runPaths } from "../train/runFolder.js";
 import type { RunInfo, RunMetrics } from "./protocol.js";
 import { Refusal } from "./refusal.js";
 
@@ -108,11 +108,12 @@ export class Runs {
 
   private async info(name: string): Promise<RunInfo> {
     const folder = join(this.root, name);
-    const [rows, method, samples] = await Promise.all([this.rows(name), methodOf(folder), sampleSteps(folder)]);
-    const active = await stat(runPaths(folder).lock).then(
-      () => true,
-      () => false,
-    );
+    const [rows, method, samples, active] = await Promise.all([
+      this.rows(name),
+      methodOf(folder),
+      sampleSteps(folder),
+      isClaimed(folder),
+    ]);
     return { name, method, step: rows.at(-1)?.step ?? 0, active, samples: samples.sort((a, b) => a - b) };
   }
 

@@ -106,7 +106,7 @@ const BUILT_APP = fileURLToPath(new URL("../../dist/web", import.meta.url));
 
 /** Opens the models, compiles them and listens. Throws a `UserError` where a model or the address cannot be had. */
 export const startServer = async (options: ServeOptions): Promise<Serving> => {
-  const { maxBatch, maxWait, queue: maxQueue, weights, precision, threads, host } = options;
+  const { maxBatch, maxWait, queue: maxQueue, weights, precision, threads, host, report } = options;
   const metrics = new ServerMetrics();
   const onBatch = (images: number, seconds: number): void => {
     metrics.batches.observe(images);
@@ -114,7 +114,7 @@ export const startServer = async (options: ServeOptions): Promise<Serving> => {
   };
   const runtime = await openRuntime(threads ? { threads } : {});
   try {
-    const served = { runtime, maxBatch, maxWait, maxQueue, weights, precision, onBatch };
+    const served = { runtime, maxBatch, maxWait, maxQueue, weights, precision, onBatch, report };
     const models = await openModels(options.models, served);
     metrics.gauge("soflow_queue_images", "Images that wait.", () => models.reduce((n, m) => n + m.batcher.queued, 0));
     let stopping = false;

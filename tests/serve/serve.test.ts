@@ -203,6 +203,22 @@ describe("the server", () => {
   });
 });
 
+test("a client that leaves takes what waits along, and the log stays empty", async () => {
+  const reports: string[] = [];
+  const other = await serving({ report: (text) => reports.push(text) });
+  const waiting = async (): Promise<number> =>
+    Number(/^soflow_queue_images (\d+)$/m.exec(await (await fetch(`${other.url}/metrics`)).text())![1]);
+  const leaving = new AbortController();
+  const init = { method: "POST", headers: JSON_TYPE, body: JSON.stringify({ count: 256, steps: 256 }) };
+  const gone = expect(fetch(`${other.url}/v1/images`, { ...init, signal: leaving.signal })).rejects.toThrow("aborted");
+  await expect.poll(waiting).toBeGreaterThan(200);
+  leaving.abort();
+  await gone;
+  await expect.poll(waiting, { timeout: 1000 }).toBe(0);
+  await other.stop();
+  expect(reports).toEqual(["compiling tiny"]);
+});
+
 describe("runs", () => {
   test("are listed with their curves, which grow", async () => {
     const run = join(folder, "runs", "first");
