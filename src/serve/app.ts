@@ -71,7 +71,7 @@ const refuse = (c: Context, thrown: unknown, { report }: AppOptions): Response =
 
 const addRules = (app: App, { metrics, origins, token, loopback, maxBody }: AppOptions): void => {
   app.use(countRequests(metrics), securityHeaders());
-  if (loopback) app.use(requireLoopbackHost);
+  if (loopback && token === undefined) app.use(requireLoopbackHost); // what has the token may come by any name
   if (origins.length > 0) app.use("/v1/*", allowOrigins(origins));
   if (token !== undefined) for (const path of ["/v1/*", "/metrics"]) app.use(path, requireToken(token));
   app.use("/v1/*", requireJson, limitBody(maxBody));

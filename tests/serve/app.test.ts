@@ -78,6 +78,9 @@ const open = async (tab: string, size = { width: 1100, height: 800 }, url = serv
   page.on("console", (message) => {
     if (message.type() === "error" && !/Failed to load resource/.test(message.text())) problems.push(message.text());
   });
+  page.on("request", (request) => {
+    if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(url)) problems.push(`asked ${request.url()}`);
+  });
   await page.goto(`${url}/#${tab}`);
 };
 

@@ -169,12 +169,6 @@ test("a body in chunks that says nothing of its length is cut off", async () => 
   expect(status).toBe(413);
 });
 
-test("another name for this machine is refused: a page elsewhere may have made it up", async () => {
-  expect(await raw("GET /v1/models HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")).toMatch(
-    /^HTTP\/1.1 421 /,
-  );
-});
-
 test("a model without a solution function is not edited", async () => {
   const small = await post({ model: "tiny", count: 1 });
   const image = Buffer.from(await small.arrayBuffer()).toString("base64");

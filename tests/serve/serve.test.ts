@@ -1,4 +1,5 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -169,6 +170,20 @@ describe("the server", () => {
     expect(other.headers.get("content-security-policy")).toContain("default-src 'none'");
   });
 
+  test("without a token answers to names of this machine only: a page elsewhere may have made up another", async () => {
+    const statusAs = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const asked = httpRequest(`${server.url}/v1/models`, { headers: { Host: host } }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        asked.on("error", reject).end();
+      });
+    for (const host of ["localhost:8080", "127.0.0.1", "[::1]:80"]) expect(await statusAs(host), host).toBe(200);
+    for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"])
+      expect(await statusAs(host), host).toBe(421);
+  });
+
   test("answers 429 with Retry-After when its queue is full, and everything else", async () => {
     const small = await serving({ queue: 16 });
     const asked = Array.from({ length: 40 }, (_, i) =>
@@ -185,6 +200,8 @@ describe("the server", () => {
     const hurried = await serving({ timeout: 5 });
     const late = await post({ count: 64, steps: 200 }, "application/json", "/v1/images", hurried.url);
     expect(late.status).toBe(504);
+    const told = await post({ count: 64, steps: 200 }, "text/event-stream", "/v1/images", hurried.url);
+    expect(await told.text()).toMatch(/event: error\ndata: \{"code":"timeout","message":"the images were not ready/);
     expect(await late.text()).toContain("the images were not ready within 0.005 s; ask for fewer");
     await hurried.stop();
   });
