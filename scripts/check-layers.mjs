@@ -46,7 +46,7 @@ const ALLOWED = {
   train: BELOW_TRAIN,
   compare: [...BELOW_TRAIN, "train"],
   verify: [...BELOW_TRAIN, "train"],
-  serve: [...ENGINE, "paths", "samplers"],
+  serve: [...BELOW_TRAIN, "train"],
   cli: [...BELOW_TRAIN, "train", "compare", "verify", "serve"],
   index: [...BELOW_TRAIN, "train", "compare", "verify", "serve"],
 };

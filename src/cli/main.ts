@@ -56,6 +56,13 @@ const verbs: readonly Verb[] = [
     },
   },
   {
+    name: "serve",
+    load: async () => {
+      const { serveCommand } = await import("./serve.js");
+      return serveCommand(async (options) => (await import("./run/serve.js")).run(options, out));
+    },
+  },
+  {
     name: "compare",
     load: async () => {
       const { compareCommand } = await import("./compare.js");

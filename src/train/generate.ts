@@ -28,13 +28,28 @@ export type Generated = {
 };
 
 /** The noise of sample i at move k: a function of (seed, i, k) alone, whatever the batch. */
-const noiseOf = (seed: number, sample: number, move: number, size: number): Float32Array<ArrayBuffer> =>
+export const noiseOf = (seed: number, sample: number, move: number, size: number): Float32Array<ArrayBuffer> =>
   key(seed).fold("sample").fold(move).fold(sample).normal(size);
 
 type FloatArray = Float32Array<ArrayBuffer>;
 
 /** The samples of a batch: n of them from the sample `start` on. */
 type Part = { readonly seed: number; readonly start: number; readonly n: number };
+
+/** The noise of a batch at move k ≥ 1; that of move 0 is where it starts. */
+type NoiseAt = (move: number) => FloatArray;
+
+/** One of the samples of `draw`. */
+export type Sample = {
+  readonly label: number;
+  /** Where it starts [C H W]; by default its noise of move 0. */
+  readonly start?: Float32Array;
+  /** Standard normal noise [C H W] at move k. */
+  readonly noise: (move: number) => Float32Array;
+};
+
+/** Moves in place of the generator's own, as a plan of the same sampler makes them, and a listener to their count. */
+export type DrawMoves = { readonly moves?: ReturnType<Plan["moves"]>; readonly onMove?: (done: number) => void };
 
 /** A compiled generator: the sampler's programs, each of which takes all samples of a batch one move further. */
 export class Generator {
@@ -86,34 +101,57 @@ export class Generator {
     for (let start = 0; start < count; start += this.batch) {
       const [own, next] = [part(start), part(start + this.batch)];
       const labels = Array.from({ length: own.n }, (_, j) => choice[(start + j) % choice.length] ?? 0);
-      const drawn = this.drawBatch(weights, await noise, own, labels);
+      const drawn = this.drawBatch(weights, await noise, (move) => this.noise(own, move, 1), labels);
       if (next.n > 0) noise = nextTurn().then(() => this.noise(next, 0, this.deviation));
       const { images, evaluations } = await drawn;
       yield { images: images.slice(0, (images.length / this.batch) * own.n), labels, evaluations };
     }
   }
 
+  /**
+   * Draws up to `batch` samples that need not belong together. Calls must not overlap: they share the tensors.
+   */
+  async draw(samples: readonly Sample[], options: DrawMoves = {}): Promise<Generated> {
+    const start = this.gather(samples.map(({ start, noise }) => start ?? this.scaled(noise(0))));
+    const labels = samples.map(({ label }) => label);
+    const noiseAt: NoiseAt = (move) => this.gather(samples.map(({ noise }) => noise(move)));
+    const { images, evaluations } = await this.drawBatch({}, start, noiseAt, labels, options);
+    return { images: images.slice(0, (images.length / this.batch) * samples.length), labels, evaluations };
+  }
+
+  private scaled(noise: Float32Array): Float32Array {
+    return this.deviation === 1 ? noise : noise.map((value) => value * this.deviation);
+  }
+
+  /** Values of samples one after another; places beyond the last stay zero. */
+  private gather(values: readonly Float32Array[]): FloatArray {
+    const all = hostArray("float32", this.tensors.x!.type.shape);
+    for (const [j, value] of values.entries()) all.set(value, (j * all.length) / this.batch);
+    return all;
+  }
+
   private async drawBatch(
     weights: Readonly<Record<string, DeviceTensor>>,
     noise: FloatArray,
-    part: Part,
+    noiseAt: NoiseAt,
     given: readonly number[],
+    { moves = this.plan.moves(this.batch), onMove }: DrawMoves = {},
   ) {
     const { y, eps, error } = this.tensors;
     let [x, next] = [this.tensors.x!, this.tensors.next!];
     const labels = Array.from({ length: this.batch }, (_, j) => given[j] ?? 0);
     await x.write(noise);
     await y!.write(BigInt64Array.from(labels, BigInt));
-    const moves = this.plan.moves(this.batch);
     let [evaluations, count] = [0, 1];
     let told: Float32Array | undefined;
     for (let turn = moves.next(); !turn.done; turn = moves.next(told)) {
-      if (turn.value.fresh) await eps!.write(this.noise(part, count, 1));
+      if (turn.value.fresh) await eps!.write(noiseAt(count));
       count++;
       const { outputs, spent } = await this.move(turn.value, labels, { ...this.tensors, ...weights, x, next });
       evaluations += spent;
       [x, next] = [next, x];
       told = "error" in outputs ? ((await error!.read()) as Float32Array) : undefined;
+      onMove?.(count - 1);
     }
     return { images: (await x.read()) as FloatArray, evaluations };
   }

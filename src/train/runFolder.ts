@@ -24,6 +24,12 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+/** Whether a process that lives has claimed a run folder. */
+export const isClaimed = async (folder: string): Promise<boolean> => {
+  const holder = Number(await readFile(runPaths(folder).lock, "utf8").catch(() => "0"));
+  return holder > 0 && isAlive(holder);
+};
+
 /**
  * Claims a run folder for this process, so that two trainers never write to one. A lock that a killed process left is
  * taken over. Returns what gives the folder back.

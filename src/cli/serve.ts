@@ -1,0 +1,88 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { ServeOptions as LibraryOptions } from "../serve/server.js";
+import { repeated, wholeNumber } from "./options.js";
+
+/** What the library's `startServer` takes, but for what the command adds itself. */
+export type ServeOptions = Omit<LibraryOptions, "report">;
+
+type Flags = Omit<ServeOptions, "models" | "timeout" | "requestTimeout" | "grace" | "origins" | "maxBody"> & {
+  readonly timeout: number;
+  readonly requestTimeout: number;
+  readonly grace: number;
+  readonly maxBody: number;
+  readonly allowOrigin: readonly string[];
+};
+
+const EXAMPLES = `
+Examples:
+  soflow serve runs/quickstart                            the app and the API on http://127.0.0.1:8080
+  soflow serve digits=runs/quickstart runs/faces --runs runs
+                                                          two models, and the curves of all runs
+  soflow serve runs/quickstart --host 0.0.0.0 --token "$TOKEN"
+                                                          for other machines, with a token
+
+  curl -d '{"seed":1,"labels":[3]}' -H 'Content-Type: application/json' localhost:8080/v1/images > three.png
+
+The API is described in /openapi.json. Ctrl-C or SIGTERM answers what was accepted, then ends.
+`;
+
+const port = (text: string): number => {
+  const value = wholeNumber(0)(text);
+  if (value > 65_535) throw new InvalidArgumentError("It must be a port: 0 to 65535, 0 for any free one.");
+  return value;
+};
+
+const token = (text: string): string => {
+  if (!/^[\x21-\x7e]{8,}$/.test(text))
+    throw new InvalidArgumentError("It must be 8 or more visible characters without spaces.");
+  return text;
+};
+
+const origin = (text: string, before: readonly string[]): readonly string[] => {
+  if (text !== "*" && !/^https?:\/\/[^/\s]+$/.test(text))
+    throw new InvalidArgumentError("It must be an origin such as https://example.org, without a path.");
+  return repeated(text, before);
+};
+
+/** `soflow serve`; `run` serves until it is stopped. */
+export const serveCommand = (run: (options: ServeOptions) => Promise<void>): Command =>
+  new Command("serve")
+    .description("Serve models over HTTP, with a web app to draw, edit and watch training.")
+    .argument("<models...>", "run folders, model folders or checkpoints, each as PATH or NAME=PATH")
+    .option("--port <n>", "port; 0 for any free one", port, 8080)
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .addOption(new Option("--token <text>", "ask for this bearer token").env("SOFLOW_TOKEN").argParser(token))
+    .option("--runs <dir>", "folder whose training runs the app shows")
+    .option("--max-batch <n>", "most images in a network evaluation", wholeNumber(1), 64)
+    .option("--max-wait <ms>", "milliseconds that a lone request waits for company", wholeNumber(0), 1)
+    .option("--queue <n>", "images that may wait; beyond, the answer is 429", wholeNumber(1), 1024)
+    .option("--max-count <n>", "images in one request", wholeNumber(1), 256)
+    .option("--max-body <MiB>", "size of a request", wholeNumber(1), 16)
+    .option("--timeout <s>", "seconds within which images must be ready, else 504", wholeNumber(1), 60)
+    .option(
+      "--request-timeout <s>",
+      "seconds within which a client must have sent its request, else 408",
+      wholeNumber(1),
+      20,
+    )
+    .option("--grace <s>", "seconds to answer what was accepted after a stop", wholeNumber(1), 30)
+    .option("--allow-origin <origin>", "let pages of this origin use the API (repeatable)", origin, [])
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .addOption(new Option("--weights <which>", "averaged or of the last step").choices(["ema", "model"]).default("ema"))
+    .addOption(
+      new Option("--precision <kind>", "int8: faster on large models, about 1 % off")
+        .choices(["float32", "int8"])
+        .default("float32"),
+    )
+    .addHelpText("after", EXAMPLES)
+    .action((models: string[], { allowOrigin: origins, timeout, requestTimeout, grace, maxBody, ...flags }: Flags) =>
+      run({
+        ...flags,
+        models,
+        origins,
+        timeout: timeout * 1000,
+        requestTimeout: requestTimeout * 1000,
+        grace: grace * 1000,
+        maxBody: maxBody * 2 ** 20,
+      }),
+    );

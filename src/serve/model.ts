@@ -1,0 +1,158 @@
+import { UserError } from "../errors.js";
+import { sizeOf } from "../graph/dtype.js";
+import { defaultSampler, METHODS } from "../methods/index.js";
+import { input } from "../ops/index.js";
+import type { PathName } from "../paths/index.js";
+import type { Runtime } from "../runtime/index.js";
+import type { Plan } from "../samplers/index.js";
+import { Generator, readWeights } from "../train/generate.js";
+import { checkWeights, type ModelDescription, openNetwork } from "../train/model.js";
+import { type Precision, planOf } from "../train/plan.js";
+import { openSource, type WeightsChoice } from "../train/source.js";
+import { Batcher } from "./batcher.js";
+import type { ModelInfo } from "./protocol.js";
+import { batchSizes, fillSizes } from "./sizes.js";
+
+/** One image to make: from noise in a number of steps, or from a start [C H W] at time t in one evaluation. */
+export type Job = {
+  readonly label: number;
+  /** Standard normal noise [C H W] at move k. */
+  readonly noise: (move: number) => Float32Array;
+  readonly onMove?: (done: number) => void;
+} & ({ readonly steps: number } | { readonly start: Float32Array; readonly t: number });
+
+/** An image [C H W] in about [−1, 1], and what it took. */
+export type Made = { readonly image: Float32Array; readonly evaluations: number };
+
+export type ServedOptions = {
+  readonly runtime: Runtime;
+  readonly maxBatch: number;
+  readonly maxWait: number;
+  readonly maxQueue: number;
+  readonly weights: WeightsChoice;
+  readonly precision: Precision;
+  readonly report: (text: string) => void;
+  /** Told of every batch that ran: its images and seconds. */
+  readonly onBatch?: (images: number, seconds: number) => void;
+};
+
+/** The path that edits put noise on along; undefined where the method has no solution function. */
+const editPath = ({ method }: ModelDescription): PathName | undefined => {
+  if (method.kind === "soflow") return method.path;
+  return method.kind === "meanflow" ? "linear" : undefined;
+};
+
+const laneOf = (job: Job): string => ("steps" in job ? `steps ${job.steps}` : "edit");
+
+/** A model with its weights in memory, compiled for a few batch sizes, and the queue before it. */
+export class ServedModel {
+  readonly batcher: Batcher<Job, Made>;
+  readonly path: PathName | undefined;
+  private readonly moves = new Map<string, Plan["moves"]>();
+
+  private constructor(
+    readonly info: ModelInfo,
+    readonly description: ModelDescription,
+    private readonly generators: ReadonlyMap<number, Generator>,
+    private readonly options: ServedOptions,
+  ) {
+    this.path = editPath(description);
+    this.batcher = new Batcher({ ...options, laneOf, run: (jobs) => this.run(jobs) });
+  }
+
+  /** Opens a run folder, a model folder or a checkpoint. Throws a `UserError` where it is none or draws no images. */
+  static async open(name: string, source: string, options: ServedOptions): Promise<ServedModel> {
+    const { description, file, prefix } = await openSource(source, options.weights, "serve");
+    try {
+      if (description.network.imageSize === 1)
+        throw new UserError(`serve: ${source} draws points; only models of images are served`);
+      const { parameters } = openNetwork(description.network);
+      checkWeights(file, parameters, prefix);
+      const weights = await readWeights(description, (parameter) => file.read(prefix + parameter));
+      const generators = new Map<number, Generator>();
+      options.report(`compiling ${name}`); // a large model takes a while
+      for (const batch of batchSizes(options.maxBatch)) {
+        const settings = { batch, precision: options.precision };
+        generators.set(batch, await Generator.create(options.runtime, description, settings, weights));
+      }
+      const count = parameters.reduce((sum, { tensor }) => sum + sizeOf(tensor.shape), 0);
+      return new ServedModel(infoOf(name, description, count), description, generators, options);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Numbers of an image: C H W. */
+  get imageLength(): number {
+    return this.info.channels * this.info.size ** 2;
+  }
+
+  /** Throws a `UserError` where the model's sampler cannot take this many steps. */
+  checkSteps(steps: number): void {
+    this.movesFor(steps, 1);
+  }
+
+  private movesFor(steps: number, batch: number): Plan["moves"] {
+    const key = `${steps} ${batch}`;
+    const known = this.moves.get(key);
+    if (known) return known;
+    const y = input("y", { dtype: "int64", shape: [batch] });
+    const { moves } = planOf(this.description, y, { batch, steps }).plan;
+    this.moves.set(key, moves);
+    return moves;
+  }
+
+  private async run(jobs: readonly Job[]): Promise<readonly Made[]> {
+    const made: Made[] = [];
+    for (const size of fillSizes(jobs.length, [...this.generators.keys()])) {
+      const began = performance.now();
+      const part = jobs.slice(made.length, made.length + size);
+      made.push(...(await this.draw(part, size)));
+      this.options.onBatch?.(part.length, (performance.now() - began) / 1000);
+    }
+    return made;
+  }
+
+  private async draw(jobs: readonly Job[], size: number): Promise<readonly Made[]> {
+    const onMove = (done: number): void => {
+      for (const job of jobs) job.onMove?.(done);
+    };
+    const { images, evaluations } = await this.generators
+      .get(size)!
+      .draw(jobs, { moves: this.movesOf(jobs, size), onMove });
+    const length = images.length / jobs.length;
+    return jobs.map((_, i) => ({ image: images.slice(i * length, (i + 1) * length), evaluations }));
+  }
+
+  private movesOf(jobs: readonly Job[], size: number): ReturnType<Plan["moves"]> {
+    const [first] = jobs;
+    if (first && "steps" in first) return this.movesFor(first.steps, size)(size);
+    return editMoves(Float32Array.from({ length: size }, (_, i) => timeOf(jobs[i])));
+  }
+
+  release(): void {
+    for (const generator of this.generators.values()) generator.release();
+  }
+}
+
+const timeOf = (job: Job | undefined): number => (job && "t" in job ? job.t : 1);
+
+/** From time t of each sample down to data: x̂_0 = f(x_t, t, 0), as a step of either sampler by the solution function. */
+function* editMoves(t: Float32Array): ReturnType<Plan["moves"]> {
+  yield { program: "step", at: { t, s: 0, tNext: 0 }, fresh: false };
+}
+
+const infoOf = (name: string, description: ModelDescription, parameters: number): ModelInfo => {
+  const { network, method, classes } = description;
+  return {
+    name,
+    method: method.kind,
+    methodName: METHODS[method.kind].name,
+    size: network.imageSize,
+    channels: network.channels,
+    classes: [...classes],
+    parameters,
+    steps: defaultSampler(method.kind).steps,
+    canEdit: editPath(description) !== undefined,
+  };
+};

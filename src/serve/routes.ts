@@ -1,0 +1,108 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { KINDS } from "./answer.js";
+import { editRequest, failure, generated, generateRequest, modelList, runList, runMetrics } from "./protocol.js";
+
+/** The routes as the OpenAPI document describes them. */
+
+const json = <S extends z.ZodType>(schema: S, description: string) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+
+const failures = {
+  400: json(failure, "The request could not be read."),
+  401: json(failure, "The token is missing or wrong."),
+  406: json(failure, `Accept allows none of ${KINDS.join(", ")}.`),
+  413: json(failure, "The body or the number of images is too large."),
+  415: json(failure, "The body is not JSON."),
+  422: json(failure, "The request asks for something that is not possible; the message says what."),
+  429: json(failure, "The queue is full; Retry-After says when to come back."),
+  504: json(failure, "The images were not ready in time."),
+};
+
+const images = {
+  description: "The images, in the form that Accept asks for: one as PNG and many as JSON by default.",
+  headers: z.object({
+    "X-Evaluations": z.string().openapi({ description: "network evaluations for each image" }),
+    "X-Shape": z.string().optional().openapi({ description: "N,C,H,W of raw float32" }),
+    "X-Labels": z.string().optional().openapi({ description: "labels of raw images" }),
+  }),
+  content: {
+    "application/json": { schema: generated },
+    "image/png": { schema: z.string().openapi({ format: "binary" }) },
+    "application/octet-stream": {
+      schema: z.string().openapi({ format: "binary", description: "float32 [N C H W], little endian" }),
+    },
+    "text/event-stream": { schema: z.string().openapi({ description: "events progress, then result or error" }) },
+  },
+};
+
+const body = <S extends z.ZodType>(schema: S) => ({
+  body: { required: true, content: { "application/json": { schema } } },
+});
+
+export const generateRoute = createRoute({
+  method: "post",
+  path: "/v1/images",
+  summary: "Draw images",
+  request: body(generateRequest),
+  responses: { 200: images, ...failures },
+});
+
+export const editRoute = createRoute({
+  method: "post",
+  path: "/v1/images/edit",
+  summary: "Draw an image anew from a noisy version of it, under a mask if one is given",
+  request: body(editRequest),
+  responses: { 200: images, ...failures },
+});
+
+export const modelsRoute = createRoute({
+  method: "get",
+  path: "/v1/models",
+  summary: "The models that are served",
+  responses: { 200: json(modelList, "The models, the default one first."), 401: failures[401] },
+});
+
+export const runsRoute = createRoute({
+  method: "get",
+  path: "/v1/runs",
+  summary: "Training runs in the folder that the server was given",
+  responses: { 200: json(runList, "The runs by name; none where no folder was given."), 401: failures[401] },
+});
+
+const runQuery = z.object({
+  run: z.string().min(0).max(500),
+  after: z.coerce.number().int().min(-1).default(-1).openapi({ description: "only steps beyond this one" }),
+});
+
+export const runMetricsRoute = createRoute({
+  method: "get",
+  path: "/v1/runs/metrics",
+  summary: "Curves of a run",
+  request: { query: runQuery },
+  responses: {
+    200: json(runMetrics, "Columns of numbers."),
+    401: failures[401],
+    404: json(failure, "No such run."),
+    422: failures[422],
+  },
+});
+
+export const runSamplesRoute = createRoute({
+  method: "get",
+  path: "/v1/runs/samples",
+  summary: "The picture of samples of a run at a step",
+  request: {
+    query: z.object({ run: z.string().max(500), step: z.coerce.number().int().min(0).max(99_999_999) }),
+  },
+  responses: {
+    200: {
+      description: "The picture.",
+      content: { "image/png": { schema: z.string().openapi({ format: "binary" }) } },
+    },
+    401: failures[401],
+    404: json(failure, "No such run or picture."),
+    422: failures[422],
+  },
+});

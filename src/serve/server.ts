@@ -1,0 +1,152 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { basename, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { getRequestListener } from "@hono/node-server";
+import { UserError } from "../errors.js";
+import { openRuntime } from "../runtime/index.js";
+import type { Precision } from "../train/plan.js";
+import type { WeightsChoice } from "../train/source.js";
+import { createApp } from "./app.js";
+import { readApp } from "./files.js";
+import { ServerMetrics } from "./metrics.js";
+import { ServedModel, type ServedOptions } from "./model.js";
+import { Runs } from "./runs.js";
+
+/** What `soflow serve` takes. Times are in milliseconds. */
+export type ServeOptions = {
+  /** Run folders, model folders or checkpoints; with `NAME=` in front they get that name. */
+  readonly models: readonly string[];
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly token?: string;
+  readonly runs?: string;
+  /** Origins whose pages may use the API. */
+  readonly origins: readonly string[];
+  readonly maxBatch: number;
+  readonly maxWait: number;
+  readonly queue: number;
+  readonly maxCount: number;
+  readonly maxBody: number;
+  readonly timeout: number;
+  /** Within which a client must have sent its request. */
+  readonly requestTimeout: number;
+  /** Within which everything accepted is answered after a stop. */
+  readonly grace: number;
+  readonly threads?: number;
+  readonly weights: WeightsChoice;
+  readonly precision: Precision;
+  readonly report: (text: string) => void;
+};
+
+/** What a server does where nothing is said. */
+export const SERVE_DEFAULTS = {
+  host: "127.0.0.1",
+  port: 8080,
+  origins: [],
+  maxBatch: 64,
+  maxWait: 1,
+  queue: 1024,
+  maxCount: 256,
+  maxBody: 16 * 2 ** 20,
+  timeout: 60_000,
+  requestTimeout: 20_000,
+  grace: 30_000,
+  weights: "ema",
+  precision: "float32",
+} as const satisfies Partial<ServeOptions>;
+
+/** A server that listens. */
+export type Serving = {
+  readonly url: string;
+  readonly models: readonly string[];
+  /** Stops listening, answers all that was accepted, closes. */
+  readonly stop: () => Promise<void>;
+};
+
+/** `digits=runs/quickstart` as a name and a path; without a name, the folder's own. */
+export const nameAndPath = (text: string): { name: string; path: string } => {
+  const [, name, path] = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(text) ?? [];
+  return name && path ? { name, path } : { name: basename(resolve(text)), path: text };
+};
+
+const openModels = async (sources: readonly string[], options: ServedOptions): Promise<ServedModel[]> => {
+  const named = sources.map(nameAndPath);
+  const double = named.find(({ name }, i) => named.findIndex((other) => other.name === name) !== i);
+  if (double)
+    throw new UserError(`serve: two models are named ${double.name}; name one yourself, as in other=${double.path}`);
+  const models: ServedModel[] = [];
+  for (const { name, path } of named) models.push(await ServedModel.open(name, path, options));
+  return models;
+};
+
+const isLoopback = (host: string): boolean => /^(localhost|127\.|::1$)/.test(host);
+
+const listen = (server: Server, { port, host }: ServeOptions): Promise<string> =>
+  new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const inUse =
+        error.code === "EADDRINUSE" ? "another program listens there; choose another --port" : error.message;
+      reject(new UserError(`serve: cannot listen on ${host}:${port}: ${inUse}`));
+    });
+    server.listen(port, host, () => {
+      const { address, port: bound, family } = server.address() as AddressInfo;
+      resolve(`http://${family === "IPv6" ? `[${address}]` : address}:${bound}`);
+    });
+  });
+
+const closeWithin = async (server: Server, grace: number): Promise<void> => {
+  const timer = setTimeout(() => server.closeAllConnections(), grace);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  clearTimeout(timer);
+};
+
+const BUILT_APP = fileURLToPath(new URL("../../dist/web", import.meta.url));
+
+/** Opens the models, compiles them and listens. Throws a `UserError` where a model or the address cannot be had. */
+export const startServer = async (options: ServeOptions): Promise<Serving> => {
+  const { maxBatch, maxWait, queue: maxQueue, weights, precision, threads, host, report } = options;
+  const metrics = new ServerMetrics();
+  const onBatch = (images: number, seconds: number): void => {
+    metrics.batches.observe(images);
+    metrics.batchTime.observe(seconds);
+  };
+  const runtime = await openRuntime(threads ? { threads } : {});
+  try {
+    const served = { runtime, maxBatch, maxWait, maxQueue, weights, precision, onBatch, report };
+    const models = await openModels(options.models, served);
+    metrics.gauge("soflow_queue_images", "Images that wait.", () => models.reduce((n, m) => n + m.batcher.queued, 0));
+    let stopping = false;
+    const runs = options.runs === undefined ? undefined : new Runs(options.runs);
+    const rules = { ...options, loopback: isLoopback(host), metrics, models, runs, isReady: () => !stopping };
+    const app = createApp({ ...rules, files: await readApp(BUILT_APP), provider: runtime.name });
+    const server = openSocket(app.fetch, options, () => stopping);
+    const url = await listen(server, options);
+    const stop = async (): Promise<void> => {
+      stopping = true;
+      await closeWithin(server, options.grace);
+      await Promise.all(models.map(({ batcher }) => batcher.drained()));
+      for (const model of models) model.release();
+      await runtime.close();
+    };
+    return { url, models: models.map(({ info }) => info.name), stop };
+  } catch (thrown) {
+    await runtime.close();
+    throw thrown;
+  }
+};
+
+/** A socket that gives slow clients 408, and tells those that stay connected to leave once the server stops. */
+const openSocket = (
+  fetch: (request: Request) => Response | Promise<Response>,
+  { requestTimeout }: ServeOptions,
+  isStopping: () => boolean,
+): Server => {
+  const answer = getRequestListener(fetch);
+  const timeouts = { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: 500 };
+  return createServer({ ...timeouts, keepAliveTimeout: 5000 }, (request, response) => {
+    if (isStopping()) response.setHeader("Connection", "close");
+    void answer(request, response);
+  });
+};

@@ -1,0 +1,28 @@
+import { computed, signal } from "@preact/signals";
+import { model } from "../state.js";
+
+export type Mode = "grid" | "plane" | "between";
+export const mode = signal<Mode>("grid");
+export const seed = signal(1);
+export const other = signal(2);
+/** −1: every class in turn. */
+export const label = signal(-1);
+export const steps = signal(1);
+export const count = signal(64);
+/** Where in the plane of noise, each from −2 to 2. */
+export const spot = signal<readonly [number, number]>([0, 0]);
+/** From the first seed, 0, to the other, 1. */
+export const blend = signal(0.5);
+
+/** One class, where one image is shown. */
+export const oneLabel = computed(() => {
+  const classes = model.value?.classes.length ?? 0;
+  return Math.max(0, Math.min(label.value, classes - 1));
+});
+
+/** The part of a request that all modes share. */
+export const common = computed(() => {
+  const info = model.value;
+  const usual = info?.steps ?? 1;
+  return { model: info?.name, steps: usual > 1 && steps.value === 1 ? usual : steps.value };
+});
