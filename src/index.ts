@@ -33,6 +33,8 @@ export { type Decoder, type Encoder, openDecoder, openEncoder } from "./train/au
 export { type Config, parseConfig, resolveConfig } from "./train/config/index.js";
 export { PRESETS, type Preset } from "./train/config/presets.js";
 export { type EncodeImagesOptions, encodeImages, mergeLatents } from "./train/encode/index.js";
+export { type ExportOptions, exportModel } from "./train/export/export.js";
+export type { Manifest } from "./train/export/manifest.js";
 export { type Generated, Generator, readWeights } from "./train/generate.js";
 export { download } from "./train/hub/download.js";
 export { type DownloadProgress, fetchModel, type HubOptions } from "./train/hub/hub.js";

@@ -56,6 +56,13 @@ const verbs: readonly Verb[] = [
     },
   },
   {
+    name: "export",
+    load: async () => {
+      const { exportCommand } = await import("./export.js");
+      return exportCommand(async (options) => (await import("./run/export.js")).run(options, out));
+    },
+  },
+  {
     name: "serve",
     load: async () => {
       const { serveCommand } = await import("./serve.js");

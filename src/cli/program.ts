@@ -18,6 +18,7 @@ Examples:
   soflow download someone/digits                  a model from the hub that SOFLOW_HUB names
   soflow encode photos --vae sd-vae-ft-mse --out latents.h5
                                                   latents of your images, to train on
+  soflow export runs/quickstart --out digits      ONNX files that run without soflow
   soflow serve runs/quickstart                    the model over HTTP, with a web app
   soflow compare --config compare-checkerboard    train several methods alike and compare them
   soflow presets                                  settings of published results

@@ -34,11 +34,10 @@ class Head {
     this.nodes.push({ name, type: "Add", inputs: sum, outputs: [name] });
   }
 
-  /** One value in a shape that is computed. */
-  filled(constant: OnnxConstant, shape: string): void {
-    const { name, type, data } = constant;
-    const one = { ...type, shape: [] };
-    this.constants.push({ name: `${name}.value`, type: one, data: data.slice(0, 1) as HostArray });
+  /** One value, or one row, repeated to a shape that is computed. */
+  repeated({ name, type, data }: OnnxConstant, part: readonly number[], shape: string): void {
+    const one = data.slice(0, sizeOf(part)) as HostArray;
+    this.constants.push({ name: `${name}.value`, type: { ...type, shape: part }, data: one });
     this.nodes.push({ name, type: "Expand", inputs: [`${name}.value`, shape], outputs: [name] });
   }
 }
@@ -49,8 +48,13 @@ const linear = (two: readonly bigint[], three: readonly bigint[]) => {
   return { per, least: two.map((value, i) => value - 2n * per[i]!) };
 };
 
-const isUniform = ({ type, data }: OnnxConstant): boolean =>
-  sizeOf(type.shape) > 0 && (data as Float32Array).every((value) => value === data[0]);
+/** What both constants repeat: one value, or one row for every sample; undefined where it is neither. */
+const repeatedPart = (two: OnnxConstant, three: OnnxConstant): readonly number[] | undefined => {
+  const row = [1, ...two.type.shape.slice(1)];
+  const repeats = ({ data }: OnnxConstant, size: number): boolean =>
+    data.length > 0 && (data as Float32Array).every((value, i) => value === two.data[i % size]);
+  return [[], row].find((part) => repeats(two, sizeOf(part)) && repeats(three, sizeOf(part)));
+};
 
 /** Takes over a constant: as it is when the batch does not matter, else computed from the batch. */
 const take = (model: string, head: Head, two: OnnxConstant, three: OnnxConstant): void => {
@@ -59,12 +63,13 @@ const take = (model: string, head: Head, two: OnnxConstant, three: OnnxConstant)
   } else if (two.data instanceof BigInt64Array && two.data.length === three.data.length) {
     const { per, least } = linear([...two.data], [...(three.data as BigInt64Array)]);
     head.vector(two.name, per, least);
-  } else if (isUniform(two) && isUniform(three) && two.data[0] === three.data[0]) {
+  } else {
+    const part = repeatedPart(two, three) ?? refuse(model, `constant ${two.name}`);
     const shape = `${two.name}.shape`;
     const { per, least } = linear(two.type.shape.map(BigInt), three.type.shape.map(BigInt));
     head.vector(shape, per, least);
-    head.filled(two, shape);
-  } else refuse(model, `constant ${two.name}`);
+    head.repeated(two, part, shape);
+  }
 };
 
 const essence = (node: OnnxNode): string => JSON.stringify(node);

@@ -21,7 +21,9 @@ test("the model states its version, its inputs and its outputs", () => {
   const program = lower("test", { y: product() });
   const model = fromBinary(ModelProtoSchema, program.bytes);
   expect([model.irVersion, model.producerName, model.graph!.name]).toEqual([10n, "soflow", "test"]);
-  expect(model.opsetImport.map(({ domain, version }) => [domain, version])).toEqual([
+  expect(model.opsetImport.map(({ domain, version }) => [domain, version])).toEqual([["", 21n]]);
+  const own = fromBinary(ModelProtoSchema, lower("test", { y: gelu(x) }).bytes);
+  expect(own.opsetImport.map(({ domain, version }) => [domain, version])).toEqual([
     ["", 21n],
     ["com.microsoft", 1n],
   ]);

@@ -87,7 +87,7 @@ const placeEntries = (place: Place | undefined) =>
 
 const rawBytes = (data: HostArray): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-/** Serialises a model: IR version 10, opset 21, and opset 1 of ONNX Runtime's own `com.microsoft` domain. */
+/** Serialises a model: IR version 10, opset 21, and opset 1 of ONNX Runtime's own domain where it is used. */
 export const encodeModel = ({ name, nodes, constants, fixed = {}, inputs, outputs, batch }: OnnxModel): Uint8Array => {
   const graph = create(GraphProtoSchema, {
     name,
@@ -116,9 +116,10 @@ export const encodeModel = ({ name, nodes, constants, fixed = {}, inputs, output
     input: Object.entries(inputs).map(([key, type]) => valueInfo(key, type, batch)),
     output: Object.entries(outputs).map(([key, type]) => valueInfo(key, type, batch)),
   });
+  const domains = new Set(nodes.map(({ domain }) => domain).filter((domain) => domain !== undefined));
   const opsetImport = [
     create(OperatorSetIdProtoSchema, { domain: "", version: OPSET }),
-    create(OperatorSetIdProtoSchema, { domain: "com.microsoft", version: 1n }),
+    ...[...domains].map((domain) => create(OperatorSetIdProtoSchema, { domain, version: 1n })),
   ];
   return toBinary(
     ModelProtoSchema,

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
@@ -16,6 +15,7 @@ import { parameterInput, Scope } from "../nn/index.js";
 import { lower } from "../onnx/index.js";
 import { input } from "../ops/index.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
+import { sha256Of } from "./hub/download.js";
 import { type OpenSafetensors, openSafetensors } from "./safetensorsFile.js";
 
 const WEIGHTS = ["diffusion_pytorch_model.safetensors", "model.safetensors"];
@@ -88,7 +88,11 @@ const fits = (stored: Shape, wanted: Shape): boolean =>
   sameShape(stored, wanted) || (wanted.length === 2 && sameShape(stored, [...wanted, 1, 1]));
 
 /** The weights of a part, by program input; what is missing or misshapen is listed together. */
-const readParameters = async (file: OpenSafetensors, scope: Scope): Promise<Record<string, HostArray>> => {
+const readParameters = async (
+  file: OpenSafetensors,
+  scope: Scope,
+  called: (name: string) => string = parameterInput,
+): Promise<Record<string, HostArray>> => {
   const { entries } = file.header;
   const wrong: string[] = [];
   const weights: Record<string, HostArray> = {};
@@ -98,7 +102,7 @@ const readParameters = async (file: OpenSafetensors, scope: Scope): Promise<Reco
     if (!shape) wrong.push(`${name} is missing`);
     else if (!fits(shape, tensor.shape))
       wrong.push(`${stored} is [${shape.join(" ")}], not [${tensor.shape.join(" ")}]`);
-    else if (wrong.length === 0) weights[parameterInput(name)] = await file.read(stored);
+    else if (wrong.length === 0) weights[called(name)] = await file.read(stored);
   }
   if (wrong.length > 0)
     throw new UserError(
@@ -107,10 +111,15 @@ const readParameters = async (file: OpenSafetensors, scope: Scope): Promise<Reco
   return weights;
 };
 
-const sha256 = async (path: string): Promise<string> => {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  return hash.digest("hex");
+/** The weights of the part that `build` makes, by the names that `called` gives their inputs. */
+export const readAutoencoder = async (
+  file: OpenSafetensors,
+  build: (scope: Scope) => unknown,
+  called: (name: string) => string,
+): Promise<Record<string, HostArray>> => {
+  const scope = new Scope(new Map(), "", called);
+  build(scope);
+  return readParameters(file, scope, called);
 };
 
 type PartOptions = {
@@ -183,7 +192,7 @@ export const openEncoder = async (path: string, options: PartOptions & { readonl
     const numbers = config.latentChannels * cells * cells;
     return {
       latent: [config.latentChannels, cells, cells],
-      hash: await sha256(file.path),
+      hash: await sha256Of(file.path),
       encode: async (images, count) => {
         const { mean, deviation } = await run(images);
         return { mean: mean!.slice(0, count * numbers), deviation: deviation!.slice(0, count * numbers) };

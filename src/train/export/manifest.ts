@@ -1,0 +1,57 @@
+import type { TensorType } from "../../graph/dtype.js";
+import { METHODS } from "../../methods/index.js";
+import type { ModelDescription } from "../model.js";
+import type { ImageType } from "./graphs.js";
+import type { Measured } from "./measure.js";
+import type { ExportPrecision, Packed, Written } from "./pack.js";
+
+type Axis = number | "N";
+export type ManifestTensor = { readonly dtype: TensorType["dtype"]; readonly shape: readonly Axis[] };
+type Tensors = Readonly<Record<string, ManifestTensor>>;
+
+/** `manifest.json` of an exported folder: all that a program needs to draw from it. */
+export type Manifest = {
+  readonly format: "soflow-export";
+  readonly version: 1;
+  /** What the model is, as in a model folder's config.json. */
+  readonly model: ModelDescription;
+  readonly precision: ExportPrecision;
+  readonly images: ImageType;
+  /** Each file of operations with what it reads and gives; N is the batch. */
+  readonly models: Readonly<Record<string, { readonly inputs: Tensors; readonly outputs: Tensors }>>;
+  readonly files: readonly Written[];
+  readonly measured: Measured & { readonly bytes: number };
+};
+
+const tensors = (types: Readonly<Record<string, TensorType>>, { model: { batch } }: Packed): Tensors =>
+  Object.fromEntries(
+    Object.entries(types).map(([name, { dtype, shape }]) => [
+      name,
+      { dtype, shape: shape.map((size, axis): Axis => (axis === 0 && batch?.values.includes(name) ? "N" : size)) },
+    ]),
+  );
+
+const sides = (packed: Packed) => {
+  const { inputs, outputs } = packed.model;
+  const own = Object.fromEntries(Object.entries(inputs).filter(([name]) => !(name in packed.weights)));
+  return { inputs: tensors(own, packed), outputs: tensors(outputs, packed) };
+};
+
+type Parts = Pick<Manifest, "precision" | "images" | "files"> & {
+  readonly description: ModelDescription;
+  readonly models: Readonly<Record<string, Packed>>;
+  readonly measured: Measured;
+};
+
+export const manifestOf = ({ description, models, measured, files, ...rest }: Parts): Manifest => ({
+  format: "soflow-export",
+  version: 1,
+  model: description,
+  ...rest,
+  models: Object.fromEntries(Object.entries(models).map(([name, packed]) => [name, sides(packed)])),
+  files,
+  measured: { ...measured, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) },
+});
+
+/** The method that trained the model, by name. */
+export const methodName = ({ model }: Manifest): string => METHODS[model.method.kind].name;
