@@ -39,6 +39,7 @@ const ALLOWED = {
   objectives: [...GRAPH, "paths"],
   samplers: [...GRAPH, "paths"],
   optim: GRAPH,
+  editing: [...GRAPH, "paths"],
   methods: [...GRAPH, "nn", "paths", "objectives", "samplers"],
   data: [],
   eval: [...ENGINE, "nn", "models", "optim", "data"],
@@ -46,9 +47,10 @@ const ALLOWED = {
   train: BELOW_TRAIN,
   compare: [...BELOW_TRAIN, "train"],
   verify: [...BELOW_TRAIN, "train"],
-  serve: [...BELOW_TRAIN, "train"],
+  serve: [...BELOW_TRAIN, "train", "editing"],
+  web: ["editing"],
   cli: [...BELOW_TRAIN, "train", "compare", "verify", "serve"],
-  index: [...BELOW_TRAIN, "train", "compare", "verify", "serve"],
+  index: [...BELOW_TRAIN, "train", "compare", "verify", "serve", "editing"],
 };
 const NODE = /^(data|train|compare|verify|serve|cli|distributed)\/|^runtime\/(native|portable|index|workerUrl)/;
 

@@ -1,8 +1,8 @@
+import { composite, mixNoise, noised } from "../editing/noise.js";
 import { key } from "../random/random.js";
 import { noiseOf } from "../train/generate.js";
 import type { SubmitOptions } from "./batcher.js";
 import type { Job, Made, ServedModel } from "./model.js";
-import { composite, mixNoise, noised } from "./noise.js";
 import type { ParsedEdit, ParsedGenerate } from "./protocol.js";
 import { Refusal } from "./refusal.js";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { composite, mixNoise, noised } from "../editing/noise.js";
 import { key } from "../random/random.js";
 import { kindFor } from "./answer.js";
 import { Histogram, ServerMetrics } from "./metrics.js";
-import { composite, mixNoise, noised } from "./noise.js";
 import { thin } from "./runs.js";
 import { nameAndPath } from "./server.js";
 import { batchSizes, fillSizes } from "./sizes.js";

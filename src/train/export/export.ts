@@ -99,7 +99,15 @@ export const exportModel = async (options: ExportOptions): Promise<Manifest> => 
     if (solution) models[SOLUTION] = packModel("solution", solution, weights, precision, "x");
     const runtime = options.runtime ?? (await openRuntime(options.threads ? { threads: options.threads } : {}));
     try {
-      const measured = await measure(runtime, { generator, packed: models[GENERATOR]!, weights, precision, images });
+      const labels = description.classes.length;
+      const measured = await measure(runtime, {
+        labels,
+        generator,
+        packed: models[GENERATOR]!,
+        weights,
+        precision,
+        images,
+      });
       return await writeFolder(out, models, (files) =>
         manifestOf({ description, precision, images, models, measured, files }),
       );

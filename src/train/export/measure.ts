@@ -57,17 +57,19 @@ type Options = {
   readonly weights: Weights;
   readonly precision: ExportPrecision;
   readonly images: ImageType;
+  /** Number of labels. */
+  readonly labels: number;
 };
 
 /** Runs the exported generator beside the trained one. Throws where a float32 export does not draw the same. */
 export const measure = async (
   runtime: Runtime,
-  { generator, packed, weights, precision, images }: Options,
+  { generator, packed, weights, precision, images, labels }: Options,
 ): Promise<Measured> => {
   let [difference, norm] = [0, 0];
   for (const batch of BATCHES) {
     const program = programOf(packed, batch);
-    const feeds = feedsOf(program, 10);
+    const feeds = feedsOf(program, labels);
     const wanted = (await evaluate(runtime, lower("trained", generator(batch), { given: weights }), feeds))[IMAGES]!;
     const got = (await evaluate(runtime, program, feeds))[IMAGES]!;
     for (let i = 0; i < wanted.length; i++) {
@@ -80,7 +82,7 @@ export const measure = async (
     throw new Error(`the exported model differs from the trained one by ${distance} of its images' norm`);
   const milliseconds = async (batch: number): Promise<number> => {
     const program = programOf(packed, batch);
-    return time(runtime, program, feedsOf(program, 10));
+    return time(runtime, program, feedsOf(program, labels));
   };
   return {
     distance,

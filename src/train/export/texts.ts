@@ -26,7 +26,7 @@ export const exampleJs = (manifest: Manifest): string => {
   const label = `feeds.label = new Tensor("int64", BigInt64Array.from({ length: 8 }, (_, i) => BigInt(i % ${manifest.model.classes.length})), [8]);\n`;
   return `// npm install onnxruntime-node
 import { fileURLToPath } from "node:url";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { InferenceSession, Tensor } from ${JSON.stringify("onnxruntime-node")};
 
 const session = await InferenceSession.create(fileURLToPath(new URL("model.onnx", import.meta.url)));
 const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
