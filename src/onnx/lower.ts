@@ -32,7 +32,8 @@ class Builder implements Lowering {
   }
 
   constant(data: HostArray, type: TensorType): string {
-    const key = data.length <= 64 ? `${type.dtype}[${type.shape}]${contentText(data)}` : undefined;
+    // Not in models for any batch: two shapes may be the same for one batch and differ for another.
+    const key = !this.standard && data.length <= 64 ? `${type.dtype}[${type.shape}]${contentText(data)}` : undefined;
     const known = key && this.shared.get(key);
     if (known) return known;
     const name = `constant_${this.count++}`;

@@ -6,7 +6,7 @@ export const run = async (options: ExportOptions, out: (text: string) => void): 
   const { measured, precision } = await exportModel(options);
   const { bytes, distance, milliseconds } = measured;
   out(
-    `${options.out}: ${precision}, ${(bytes / 1e6).toFixed(1)} MB, ${milliseconds.one.toFixed(1)} ms an image, ` +
+    `${options.out}: ${precision}, ${(bytes / 1e6).toFixed(1)} MB, ${milliseconds.toFixed(1)} ms an image, ` +
       `${distance.toExponential(1)} of the images' norm from the trained model\n`,
   );
 };
