@@ -84,4 +84,4 @@ export const evaluateCommand = (run: (options: EvaluateOptions) => Promise<void>
     .option("--cache <dir>", "where the features of references are kept", "runs/reference-features")
     .option("--out <dir>", "the folder to write", "runs/evaluation")
     .addHelpText("after", EXAMPLES)
-    .action((samples: string, flags: Flags) => run(toOptions(samples, flags)));
+    .action(async (samples: string, flags: Flags) => run(toOptions(samples, flags)));

@@ -6,6 +6,8 @@ import { SAMPLERS } from "../samplers/index.js";
 import { type CompareOptions, compareCommand } from "./compare.js";
 import { doctorCommand, type Engine } from "./doctor.js";
 import { FailedCheck, Interrupted } from "./errors.js";
+import { type EvaluateOptions, evaluateCommand } from "./evaluate.js";
+import { type FeaturesOptions, featuresCommand } from "./features.js";
 import { type ImportOptions, importCommand } from "./import.js";
 import { SAMPLER_NAMES } from "./options.js";
 import { runProgram, type Verb } from "./program.js";
@@ -19,8 +21,16 @@ const soflow = async (
   line: readonly string[],
   { passed = true, engine = workingEngine }: { passed?: boolean; engine?: Engine } = {},
 ) => {
-  const given: (TrainOptions | SampleOptions | ImportOptions | CompareOptions | VerifyOptions | QuickstartOptions)[] =
-    [];
+  const given: (
+    | TrainOptions
+    | SampleOptions
+    | ImportOptions
+    | CompareOptions
+    | FeaturesOptions
+    | EvaluateOptions
+    | VerifyOptions
+    | QuickstartOptions
+  )[] = [];
   const printed = { out: "", err: "" };
   const out = (text: string) => {
     printed.out += text;
@@ -42,6 +52,8 @@ const soflow = async (
     verb("sample", () => sampleCommand(keep)),
     verb("import", () => importCommand(keep)),
     verb("compare", () => compareCommand(keep)),
+    verb("features", () => featuresCommand(keep)),
+    verb("evaluate", () => evaluateCommand(keep)),
     verb("verify", () => verifyCommand(async (options) => keep(options).then(() => passed))),
     verb("doctor", () => doctorCommand(engine, out)),
   ];
@@ -59,7 +71,17 @@ const workingEngine: Engine = {
 };
 
 test("a verb that is named is the only one loaded", async () => {
-  for (const name of ["quickstart", "train", "sample", "import", "compare", "verify", "doctor"]) {
+  for (const name of [
+    "quickstart",
+    "train",
+    "sample",
+    "import",
+    "compare",
+    "features",
+    "evaluate",
+    "verify",
+    "doctor",
+  ]) {
     const { code, loaded, out } = await soflow([name, "--help"]);
     expect(code).toBe(0);
     expect(loaded).toEqual([name]);
@@ -76,6 +98,8 @@ test("help lists the verbs, and version is the package's", async () => {
     "sample",
     "import",
     "compare",
+    "features",
+    "evaluate",
     "verify",
     "doctor",
     "Examples:",
@@ -92,6 +116,44 @@ test("import: a checkpoint, its configuration, a folder", async () => {
   const missing = await soflow(["import", "x.pt", "--out", "runs/x"]);
   expect(missing).toMatchObject({ code: 2, given: undefined });
   expect(missing.err).toBe("soflow: import: --config is missing; give the checkpoint's YAML file, or a preset\n");
+});
+
+test("features: a name of the data's, which is never inception", async () => {
+  const { given } = await soflow(["features", "train", "data/my flowers/", "--out", "f", "--steps", "9"]);
+  expect(given).toEqual({
+    data: "data/my flowers/",
+    out: "f",
+    name: "myflowers-classifier",
+    steps: 9,
+    batch: 128,
+    size: 32,
+    seed: 0,
+  });
+  expect((await soflow(["features", "train", "quickstart"])).err).toBe(
+    "soflow: features: --out is missing; give the folder to write\n",
+  );
+  expect((await soflow(["features", "train", "x", "--out", "f", "--name", "inception"])).err).toBe(
+    "soflow: features: the name \"inception\" must be letters, digits, '.', '-' and '_', and not inception\n",
+  );
+});
+
+test("evaluate: parts, merging, and what must be given", async () => {
+  const line = ["evaluate", "runs/x", "--reference", "quickstart", "--features", "f"];
+  const { given } = await soflow([...line, "-n", "100", "--steps", "2", "--part", "2/3"]);
+  expect(given).toMatchObject({
+    samples: "runs/x",
+    count: 100,
+    draw: { seed: 0, steps: 2 },
+    part: { index: 2, of: 3 },
+  });
+  expect((await soflow([...line, "--merge", "a", "b"])).given).toMatchObject({ merge: ["a", "b"] });
+  for (const part of ["0/2", "3/2", "1"]) {
+    const { code, err } = await soflow([...line, "--part", part]);
+    expect([code, err]).toEqual([2, expect.stringContaining("It must be i/n with i from 1 to n, such as 1/4.")]);
+  }
+  expect((await soflow(["evaluate", "runs/x", "--reference", "r"])).err).toBe(
+    "soflow: evaluate: --features is missing; give a folder of soflow features train\n",
+  );
 });
 
 test("train: defaults, overrides, and --out and --threads over the configuration", async () => {

@@ -12,19 +12,22 @@ import { readBlocks } from "./blocks.js";
 
 /** Features that are compared pair by pair: this many of each set at most. */
 const PAIRS = 5000;
+/** Numbers in the covariances of all labels; labels beyond have no figure. */
+const MOST_BY_CLASS = 2 ** 26;
 
 /** Features of one set, in memory: at most PAIRS of them for what looks at pairs. */
 type Gathered = {
   readonly moments: BlockMoments;
   readonly byClass: ReadonlyMap<number, Moments>;
   readonly few: Float32Array;
-  readonly probabilities: readonly number[];
+  readonly probabilities: Float32Array;
   readonly labels: readonly number[];
   readonly found: readonly number[];
 };
 
 const addToClasses = (byClass: Map<number, Moments>, pool: Float32Array, labels: readonly number[], D: number): void =>
   labels.forEach((label, i) => {
+    if (!byClass.has(label) && (byClass.size + 1) * D * D > MOST_BY_CLASS) return;
     const moments = byClass.get(label) ?? new Moments(D);
     byClass.set(label, moments.add(pool.subarray(i * D, (i + 1) * D)));
   });
@@ -34,14 +37,18 @@ export const gather = async (folder: string, count: number, D: number): Promise<
   const moments = new BlockMoments(D);
   const byClass = new Map<number, Moments>();
   const few = new Float32Array(Math.min(count, PAIRS) * D);
-  const [probabilities, labels, found]: [number[], number[], number[]] = [[], [], []];
-  let done = 0;
+  const [labels, found]: [number[], number[]] = [[], []];
+  let probabilities = new Float32Array(0);
+  let [done, seen] = [0, 0];
   for await (const block of readBlocks(folder, count)) {
+    const rows = block.pool.length / D;
     moments.addBlock(block.index, block.pool);
     addToClasses(byClass, block.pool, block.labels, D);
     if (done < few.length) few.set(block.pool.subarray(0, few.length - done), done);
     done += block.pool.length;
-    for (const value of block.probabilities) probabilities.push(value);
+    if (probabilities.length === 0) probabilities = new Float32Array((block.probabilities.length / rows) * count);
+    probabilities.set(block.probabilities, (block.probabilities.length / rows) * seen);
+    seen += rows;
     labels.push(...block.labels);
     found.push(...block.found);
   }
