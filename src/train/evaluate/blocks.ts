@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { UserError } from "../../errors.js";
 import { decodeNpz, encodeNpz, type NpyArray } from "../../formats/npz.js";
 import { writeFileAtomically } from "../files.js";
-import type { Extracted, FeatureExtractor } from "./extractor.js";
 import type { ImageSet } from "./imageSet.js";
+import type { Extracted, FeatureExtractor } from "./judgeFeatures.js";
 
 /** Images of a block: what is lost at most by a kill, and where parts may end. */
 export const BLOCK = 500;

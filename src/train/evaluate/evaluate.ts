@@ -6,8 +6,8 @@ import { frechetDistance, type GaussianMoments, Moments } from "../../eval/index
 import { openRuntime, type Runtime } from "../../runtime/index.js";
 import { writeFileAtomically } from "../files.js";
 import { BLOCK, computeBlocks, mergeBlocks } from "./blocks.js";
-import { type FeatureExtractor, openFeatures } from "./extractor.js";
 import { type DrawnOptions, datasetImages, type ImageSet, modelImages, npzImages } from "./imageSet.js";
+import { type FeatureExtractor, openFeatures } from "./judgeFeatures.js";
 import { findNeighbours, type Neighbours } from "./neighbours.js";
 import { cacheFolder, readStatistics, saveStatistics } from "./reference.js";
 import { type Pictures, reportPage } from "./report.js";

@@ -3,7 +3,7 @@ import { UserError } from "../../errors.js";
 import type { GaussianMoments } from "../../eval/index.js";
 import { encodeNpz } from "../../formats/npz.js";
 import { writeFileAtomically } from "../files.js";
-import type { FeatureExtractor } from "./extractor.js";
+import type { FeatureExtractor } from "./judgeFeatures.js";
 import { openNpz } from "./npzFile.js";
 
 const FIELD = "inception";

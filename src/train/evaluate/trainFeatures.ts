@@ -3,8 +3,8 @@ import { openDataset } from "../../data/index.js";
 import { UserError } from "../../errors.js";
 import { openRuntime } from "../../runtime/index.js";
 import { Judge, takeSamples } from "../judge.js";
-import { saveFeatures } from "./extractor.js";
 import { dataSource } from "./imageSet.js";
+import { saveFeatures } from "./judgeFeatures.js";
 
 export type TrainFeaturesOptions = {
   /** A preset or YAML file with data, a folder of images with a folder a label, or tar files. */
