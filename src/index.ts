@@ -34,12 +34,14 @@ export { type Decoder, type Encoder, openDecoder, openEncoder } from "./train/au
 export { type Config, parseConfig, resolveConfig } from "./train/config/index.js";
 export { PRESETS, type Preset } from "./train/config/presets.js";
 export { type EncodeImagesOptions, encodeImages, mergeLatents } from "./train/encode/index.js";
+export { type EvaluateOptions, evaluate as evaluateSamples, type FeatureExtractor } from "./train/evaluate/index.js";
 export { type ExportOptions, exportModel } from "./train/export/export.js";
 export type { Manifest } from "./train/export/manifest.js";
 export { type Generated, Generator, readWeights } from "./train/generate.js";
 export { download } from "./train/hub/download.js";
 export { type DownloadProgress, fetchModel, type HubOptions } from "./train/hub/hub.js";
 export { type Imported, type ImportOptions, importCheckpoint } from "./train/import.js";
+export { type InceptionOptions, openInception } from "./train/inception/extractor.js";
 export { type ModelDescription, openNetwork, readDescription, saveModel } from "./train/model.js";
 export { type GenerateImagesOptions, type Images, type PretrainedOptions, SoFlow } from "./train/pretrained.js";
 export { type QuickstartResult, quickstart } from "./train/quickstart.js";

@@ -9,6 +9,7 @@ import { inception } from "../src/models/inception.js";
 import { type Parameter, parameterInput, Scope } from "../src/nn/index.js";
 import { input } from "../src/ops/index.js";
 import { key } from "../src/random/random.js";
+import { openRuntime } from "../src/runtime/index.js";
 import { openInception } from "../src/train/inception/extractor.js";
 import { tensorflowName } from "../src/train/inception/names.js";
 import { readInceptionWeights } from "../src/train/inception/weights.js";
@@ -156,19 +157,21 @@ describe("bad files", () => {
     );
   });
 
-  test("no file, no graph, and a download that is another file", async () => {
-    await expect(openInception({ path: at("none.pth"), size: 32 })).rejects.toThrow(
+  test("no file, no graph, and a hub that cannot be reached", async () => {
+    const runtime = await openRuntime({ threads: 1 });
+    await expect(openInception(runtime, { path: at("none.pth") })).rejects.toThrow(
       /^inception: there is no .*none.pth; give the file of its weights \(.pth or .pb\)$/,
     );
     await writeFile(at("text.pb"), "no graph at all, but some text");
-    await expect(openInception({ path: at("text.pb"), size: 32 })).rejects.toThrow(
+    await expect(openInception(runtime, { path: at("text.pb") })).rejects.toThrow(
       /text.pb is not a frozen TensorFlow graph: /,
     );
     const url = "http://127.0.0.1:9/none";
-    await expect(openInception({ url, cacheDir: at("cache"), size: 32 })).rejects.toThrow(
+    await expect(openInception(runtime, { url, cacheDir: at("cache") })).rejects.toThrow(
       /127.0.0.1:9\/none cannot be reached/,
     );
     expect(await readdir(at("cache/inception"))).toEqual([]);
+    await runtime.close();
   });
 
   test("damaged graphs are read or refused", async () => {

@@ -77,6 +77,20 @@ const verbs: readonly Verb[] = [
     },
   },
   {
+    name: "features",
+    load: async () => {
+      const { featuresCommand } = await import("./features.js");
+      return featuresCommand(async (options) => (await import("./run/features.js")).run(options, out));
+    },
+  },
+  {
+    name: "evaluate",
+    load: async () => {
+      const { evaluateCommand } = await import("./evaluate.js");
+      return evaluateCommand(async (options) => (await import("./run/evaluate.js")).run(options, out));
+    },
+  },
+  {
     name: "verify",
     load: async () => {
       const { verifyCommand } = await import("./verify.js");

@@ -8,6 +8,8 @@ import { doctorCommand, type Engine } from "./doctor.js";
 import { type DownloadOptions, downloadCommand } from "./download.js";
 import { type EncodeJob, encodeCommand } from "./encode.js";
 import { FailedCheck, Interrupted } from "./errors.js";
+import { type EvaluateOptions, evaluateCommand } from "./evaluate.js";
+import { type FeaturesOptions, featuresCommand } from "./features.js";
 import { type ImportOptions, importCommand } from "./import.js";
 import { SAMPLER_NAMES } from "./options.js";
 import { presetsCommand } from "./presets.js";
@@ -29,6 +31,8 @@ const soflow = async (
     | DownloadOptions
     | EncodeJob
     | CompareOptions
+    | FeaturesOptions
+    | EvaluateOptions
     | VerifyOptions
     | QuickstartOptions
   )[] = [];
@@ -56,6 +60,8 @@ const soflow = async (
     verb("encode", () => encodeCommand(keep)),
     verb("presets", () => presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out))),
     verb("compare", () => compareCommand(keep)),
+    verb("features", () => featuresCommand(keep)),
+    verb("evaluate", () => evaluateCommand(keep)),
     verb("verify", () => verifyCommand(async (options) => keep(options).then(() => passed))),
     verb("doctor", () => doctorCommand(engine, out)),
   ];
@@ -82,6 +88,8 @@ test("a verb that is named is the only one loaded", async () => {
     "encode",
     "presets",
     "compare",
+    "features",
+    "evaluate",
     "verify",
     "doctor",
   ]) {
@@ -102,6 +110,8 @@ test("help lists the verbs, and version is the package's", async () => {
     "import",
     "presets",
     "compare",
+    "features",
+    "evaluate",
     "verify",
     "doctor",
     "Examples:",
@@ -141,6 +151,44 @@ test("train --preset: the settings of a published result, with overrides; not be
   });
   const both = await soflow(["train", "--preset", "soflow-cifar10", "--config", "quickstart"]);
   expect(both.err).toBe("soflow: train: both --config and --preset are given; keep one of the two\n");
+});
+
+test("features: a name of the data's, which is never inception", async () => {
+  const { given } = await soflow(["features", "train", "data/my flowers/", "--out", "f", "--steps", "9"]);
+  expect(given).toEqual({
+    data: "data/my flowers/",
+    out: "f",
+    name: "myflowers-classifier",
+    steps: 9,
+    batch: 128,
+    size: 32,
+    seed: 0,
+  });
+  expect((await soflow(["features", "train", "quickstart"])).err).toBe(
+    "soflow: features: --out is missing; give the folder to write\n",
+  );
+  expect((await soflow(["features", "train", "x", "--out", "f", "--name", "inception"])).err).toBe(
+    "soflow: features: the name \"inception\" must be letters, digits, '.', '-' and '_', and not inception\n",
+  );
+});
+
+test("evaluate: parts, merging, and what must be given", async () => {
+  const line = ["evaluate", "runs/x", "--reference", "quickstart", "--features", "f"];
+  const { given } = await soflow([...line, "-n", "100", "--steps", "2", "--part", "2/3"]);
+  expect(given).toMatchObject({
+    samples: "runs/x",
+    count: 100,
+    draw: { seed: 0, steps: 2 },
+    part: { index: 2, of: 3 },
+  });
+  expect((await soflow([...line, "--merge", "a", "b"])).given).toMatchObject({ merge: ["a", "b"] });
+  for (const part of ["0/2", "3/2", "1"]) {
+    const { code, err } = await soflow([...line, "--part", part]);
+    expect([code, err]).toEqual([2, expect.stringContaining("It must be i/n with i from 1 to n, such as 1/4.")]);
+  }
+  expect((await soflow(["evaluate", "runs/x", "--reference", "r"])).err).toBe(
+    "soflow: evaluate: --features is missing; give a folder of soflow features train, or inception\n",
+  );
 });
 
 test("train: defaults, overrides, and --out and --threads over the configuration", async () => {

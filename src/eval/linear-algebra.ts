@@ -14,64 +14,145 @@ export const cholesky = ({ size: n, data: a }: Matrix): Matrix => {
     if (pivot <= SINGULAR * largest) continue;
     const root = Math.sqrt(pivot);
     l[j * n + j] = root;
-    for (let i = j + 1; i < n; i++) {
-      let sum = a[i * n + j]!;
-      for (let k = 0; k < j; k++) sum -= l[i * n + k]! * l[j * n + k]!;
-      l[i * n + j] = sum / root;
-    }
+    for (let i = j + 1; i < n; i++) l[i * n + j] = (a[i * n + j]! - dotBefore(l, n, i, j)) / root;
   }
   return { size: n, data: l };
 };
 
-/** A · B. */
-export const product = ({ size: n, data: a }: Matrix, { data: b }: Matrix): Matrix => {
-  const c = new Float64Array(n * n);
-  for (let i = 0; i < n; i++)
-    for (let k = 0; k < n; k++) {
-      const value = a[i * n + k]!;
-      if (value !== 0) for (let j = 0; j < n; j++) c[i * n + j]! += value * b[k * n + j]!;
-    }
-  return { size: n, data: c };
+/** Σ l[i, k] l[j, k] over k < j, in four sums that need not wait for one another. */
+const dotBefore = (l: Float64Array, n: number, i: number, j: number): number => {
+  const [x, y] = [i * n, j * n];
+  const whole = j - (j % 4);
+  let [s_0, s_1, s_2, s_3] = [0, 0, 0, 0];
+  for (let k = 0; k < whole; k += 4) {
+    s_0 += l[x + k]! * l[y + k]!;
+    s_1 += l[x + k + 1]! * l[y + k + 1]!;
+    s_2 += l[x + k + 2]! * l[y + k + 2]!;
+    s_3 += l[x + k + 3]! * l[y + k + 3]!;
+  }
+  for (let k = whole; k < j; k++) s_0 += l[x + k]! * l[y + k]!;
+  return s_0 + s_1 + (s_2 + s_3);
 };
 
-export const transpose = ({ size: n, data }: Matrix): Matrix => ({
-  size: n,
-  data: data.map((_, i) => data[(i % n) * n + Math.floor(i / n)]!),
-});
+/** Rows of A · Bᵀ four by four, so that each number that is loaded serves four products.   columns [from, size) alone */
+const tile = (a: Float64Array, b: Float64Array, n: number, i: number, j: number, from: number): Float64Array => {
+  const [a_0, a_1, a_2, a_3] = [i * n, i * n + n, i * n + 2 * n, i * n + 3 * n];
+  const [b_0, b_1, b_2, b_3] = [j * n, j * n + n, j * n + 2 * n, j * n + 3 * n];
+  let [s00, s01, s02, s03, s10, s11, s12, s13] = [0, 0, 0, 0, 0, 0, 0, 0];
+  let [s20, s21, s22, s23, s30, s31, s32, s33] = [0, 0, 0, 0, 0, 0, 0, 0];
+  for (let k = from; k < n; k++) {
+    const [x_0, x_1, x_2, x_3] = [a[a_0 + k]!, a[a_1 + k]!, a[a_2 + k]!, a[a_3 + k]!];
+    const [y_0, y_1, y_2, y_3] = [b[b_0 + k]!, b[b_1 + k]!, b[b_2 + k]!, b[b_3 + k]!];
+    s00 += x_0 * y_0;
+    s01 += x_0 * y_1;
+    s02 += x_0 * y_2;
+    s03 += x_0 * y_3;
+    s10 += x_1 * y_0;
+    s11 += x_1 * y_1;
+    s12 += x_1 * y_2;
+    s13 += x_1 * y_3;
+    s20 += x_2 * y_0;
+    s21 += x_2 * y_1;
+    s22 += x_2 * y_2;
+    s23 += x_2 * y_3;
+    s30 += x_3 * y_0;
+    s31 += x_3 * y_1;
+    s32 += x_3 * y_2;
+    s33 += x_3 * y_3;
+  }
+  return Float64Array.of(s00, s01, s02, s03, s10, s11, s12, s13, s20, s21, s22, s23, s30, s31, s32, s33);
+};
+
+const dot = (a: Float64Array, b: Float64Array, n: number, i: number, j: number): number => {
+  let sum = 0;
+  for (let k = 0; k < n; k++) sum += a[i * n + k]! * b[j * n + k]!;
+  return sum;
+};
+
+/** A · Bᵀ. `firstOf(j)`: columns of B's row j before it are zero, and are left out. */
+const productTransposed = (a: Matrix, b: Matrix, firstOf: (j: number) => number = () => 0): Matrix => {
+  const n = a.size;
+  const data = new Float64Array(n * n);
+  const whole = n - (n % 4);
+  for (let j = 0; j < whole; j += 4)
+    for (let i = 0; i < whole; i += 4) {
+      const sums = tile(a.data, b.data, n, i, j, firstOf(j));
+      for (let t = 0; t < 16; t++) data[(i + (t >> 2)) * n + j + (t & 3)] = sums[t]!;
+    }
+  for (let i = 0; i < n; i++)
+    for (let j = i < whole ? whole : 0; j < n; j++) data[i * n + j] = dot(a.data, b.data, n, i, j);
+  return { size: n, data };
+};
+
+/** A · B. */
+export const product = (a: Matrix, b: Matrix): Matrix => productTransposed(a, transpose(b));
+
+/** Lᵀ B L for lower triangular L and symmetric B. */
+export const congruence = (l: Matrix, b: Matrix): Matrix => {
+  const upper = transpose(l); // row j is zero before column j
+  const first = (j: number): number => j;
+  return productTransposed(transpose(productTransposed(b, upper, first)), upper, first);
+};
+
+export const transpose = ({ size: n, data }: Matrix): Matrix => {
+  const turned = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) turned[j * n + i] = data[i * n + j]!;
+  return { size: n, data: turned };
+};
 
 /**
- * Householder reflections that make a symmetric matrix tridiagonal. Returns diagonal and sub-diagonal (shifted by one:
- * element i couples i − 1 and i). Golub & Van Loan, Matrix Computations, 8.3.1.
+ * Householder reflections that make a symmetric matrix tridiagonal, from its last row up. Returns diagonal and
+ * sub-diagonal (element i couples i − 1 and i). Golub & Van Loan, Matrix Computations, 8.3.1. Each reflection's update
+ * of the matrix waits for the next one's product with it: one pass over the lower triangle serves both.
  */
 const tridiagonal = ({ size: n, data }: Matrix): { diagonal: Float64Array; below: Float64Array } => {
   const a = data.slice();
-  const below = new Float64Array(n);
-  for (let k = 0; k < n - 1; k++) {
-    const v = new Float64Array(n);
-    for (let i = k + 1; i < n; i++) v[i] = a[i * n + k]!;
-    const norm = Math.sqrt(v.reduce((sum, value) => sum + value * value, 0));
-    below[k + 1] = norm === 0 ? 0 : v[k + 1]! > 0 ? -norm : norm;
-    if (norm === 0) continue;
-    v[k + 1]! -= below[k + 1]!;
-    reflect(a, v, n, k + 1);
+  const [diagonal, below] = [new Float64Array(n), new Float64Array(n)];
+  let [v, w] = [new Float64Array(n), new Float64Array(n)];
+  for (let i = n - 1; i >= 0; i--) {
+    for (let j = 0; j <= i; j++) a[i * n + j]! -= v[i]! * w[j]! + w[i]! * v[j]!;
+    diagonal[i] = a[i * n + i]!;
+    if (i === 0) break;
+    const u = a.slice(i * n, i * n + i);
+    const norm = Math.sqrt(u.reduce((sum, value) => sum + value * value, 0));
+    below[i] = u[i - 1]! > 0 ? -norm : norm;
+    u[i - 1]! -= below[i]!;
+    const square = u.reduce((sum, value) => sum + value * value, 0);
+    const p = updateAndMultiply(a, n, i, v, w, u);
+    [v, w] = [u, square === 0 ? p.fill(0) : reflection(u, p, square)];
   }
-  return { diagonal: Float64Array.from({ length: n }, (_, i) => a[i * n + i]!), below };
+  return { diagonal, below };
 };
 
-/** A ← (I − 2 v vᵀ/‖v‖²) A (I − 2 v vᵀ/‖v‖²) on the rows and columns from `first`: A − v wᵀ − w vᵀ. */
-const reflect = (a: Float64Array, v: Float64Array, n: number, first: number): void => {
-  let square = 0;
-  for (let i = first; i < n; i++) square += v[i]! ** 2;
-  const p = new Float64Array(n);
-  let along = 0;
-  for (let i = first; i < n; i++) {
+/** w with H A H = A − u wᵀ − w uᵀ for H = I − 2 u uᵀ/‖u‖² and p = A u. */
+const reflection = (u: Float64Array, p: Float64Array, square: number): Float64Array<ArrayBuffer> => {
+  const along = (2 * p.reduce((sum, value, i) => sum + value * u[i]!, 0)) / square;
+  return Float64Array.from(p, (value, i) => (2 * value - along * u[i]!) / square);
+};
+
+/** A ← A − v wᵀ − w vᵀ on the lower triangle of the first m rows; returns A u. */
+const updateAndMultiply = (
+  a: Float64Array,
+  n: number,
+  m: number,
+  v: Float64Array,
+  w: Float64Array,
+  u: Float64Array,
+): Float64Array<ArrayBuffer> => {
+  const p = new Float64Array(m);
+  for (let i = 0; i < m; i++) {
+    const [row, v_i, w_i, u_i] = [i * n, v[i]!, w[i]!, u[i]!];
     let sum = 0;
-    for (let j = first; j < n; j++) sum += a[i * n + j]! * v[j]!;
-    p[i] = (2 * sum) / square;
-    along += p[i]! * v[i]!;
+    for (let j = 0; j < i; j++) {
+      const value = a[row + j]! - v_i * w[j]! - w_i * v[j]!;
+      a[row + j] = value;
+      sum += value * u[j]!;
+      p[j]! += value * u_i;
+    }
+    a[row + i]! -= 2 * v_i * w_i;
+    p[i]! += sum + a[row + i]! * u_i;
   }
-  for (let i = first; i < n; i++) p[i]! -= (along / square) * v[i]!;
-  for (let i = first; i < n; i++) for (let j = first; j < n; j++) a[i * n + j]! -= v[i]! * p[j]! + p[i]! * v[j]!;
+  return p;
 };
 
 const MOST_SWEEPS = 60;

@@ -11,8 +11,10 @@ import { type Compiled, compilePlan, type DrawOptions, type Fixed, imageType, pl
 export type { DrawOptions, Fixed } from "./plan.js";
 
 export type GenerateOptions = {
-  /** Number of images. */
+  /** Number of images: those before it are drawn. */
   readonly count: number;
+  /** The first sample to draw, by default 0; it is the one that a run from 0 draws there. */
+  readonly first?: number;
   /** Sample i has label labels[i mod length]; empty for an unconditional model. */
   readonly labels: readonly number[];
   readonly seed: number;
@@ -94,11 +96,17 @@ export class Generator {
   }
 
   /** Draws `count` images in batches. Yields each batch as it is ready; noise is drawn while the batch before is computed. */
-  async *generate({ count, labels: choice, seed, weights = {} }: GenerateOptions): AsyncGenerator<Generated> {
+  async *generate({
+    count,
+    first = 0,
+    labels: choice,
+    seed,
+    weights = {},
+  }: GenerateOptions): AsyncGenerator<Generated> {
     for (const { conditions } of Object.values(this.compiled)) if (Object.keys(weights).length > 0) conditions?.clear();
     const part = (start: number): Part => ({ seed, start, n: Math.min(this.batch, count - start) });
-    let noise: FloatArray | Promise<FloatArray> = this.noise(part(0), 0, this.deviation);
-    for (let start = 0; start < count; start += this.batch) {
+    let noise: FloatArray | Promise<FloatArray> = this.noise(part(first), 0, this.deviation);
+    for (let start = first; start < count; start += this.batch) {
       const [own, next] = [part(start), part(start + this.batch)];
       const labels = Array.from({ length: own.n }, (_, j) => choice[(start + j) % choice.length] ?? 0);
       const drawn = this.drawBatch(weights, await noise, (move) => this.noise(own, move, 1), labels);

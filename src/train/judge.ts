@@ -123,6 +123,11 @@ export class Judge {
     return this.config.width;
   }
 
+  /** What images it takes. */
+  get shape(): { readonly imageSize: number; readonly channels: number } {
+    return this.config;
+  }
+
   /** The first digits of the SHA-256 of all weights: two judges of one name are one judge. */
   get hash(): string {
     const hash = createHash("sha256");

@@ -41,7 +41,7 @@ export type SampleOptions = DrawSamplesOptions & {
 };
 
 /** The labels to draw; every one must be known to the model. */
-const chooseLabels = (labels: readonly number[] | null, { classes }: ModelDescription): readonly number[] => {
+export const chooseLabels = (labels: readonly number[] | null, { classes }: ModelDescription): readonly number[] => {
   if (classes.length === 0) {
     if (labels) throw new UserError("sample: this model is unconditional; leave out --labels");
     return [];

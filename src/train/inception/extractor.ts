@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { UserError } from "../../errors.js";
 import { resizeMatrix } from "../../eval/resize.js";
 import type { Tensor } from "../../graph/tensor.js";
-import { INCEPTION_FEATURES, INCEPTION_SIZE, inception } from "../../models/inception.js";
+import { INCEPTION_SIZE, inception } from "../../models/inception.js";
 import { Scope } from "../../nn/index.js";
 import { lower } from "../../onnx/index.js";
 import { constantOf, input, matmul, softmax } from "../../ops/index.js";
-import { openRuntime, type Runtime } from "../../runtime/index.js";
-import { type FeatureExtractor, type Features, floatsOfBytes } from "../evaluate/extractor.js";
+import type { Runtime } from "../../runtime/index.js";
+import type { Extracted, FeatureExtractor } from "../evaluate/extractor.js";
 import { cacheFolder } from "../hub/cache.js";
 import { download, sha256Of } from "../hub/download.js";
 import { readInceptionWeights } from "./weights.js";
@@ -24,13 +24,8 @@ export type InceptionOptions = {
   /** Where to download from, in place of the port's own address. */
   readonly url?: string;
   readonly cacheDir?: string;
-  /** Side of the images, in pixels. */
-  readonly size: number;
   /** Images at once; default 16. */
   readonly batch?: number;
-  readonly threads?: number;
-  /** A runtime to use; by default one is opened, and closed with the extractor. */
-  readonly runtime?: Runtime;
   readonly onProgress?: (loaded: number, total: number) => void;
 };
 
@@ -61,48 +56,69 @@ export const inceptionInput = (x: Tensor): Tensor => {
   return matmul(matrix, wide).sub(128).div(128);
 };
 
-/**
- * The features that FID, sFID and the Inception Score are computed from, of RGB images of one size. Throws a `UserError` for
- * weights that are missing or do not fit.
- */
-export const openInception = async (options: InceptionOptions): Promise<FeatureExtractor> => {
-  const { size, batch = 16, threads } = options;
-  const path = await weightsFile(options);
+/** Bytes [n S S 3] as floats [batch 3 S S] in 0 … 255; places beyond the last image stay 0. */
+const planes = (bytes: Uint8Array, n: number, batch: number, size: number): Float32Array<ArrayBuffer> => {
+  const plane = size * size;
+  const out = new Float32Array(batch * 3 * plane);
+  for (let i = 0; i < n; i++)
+    for (let p = 0; p < plane; p++)
+      for (let c = 0; c < 3; c++) out[(i * 3 + c) * plane + p] = bytes[(i * plane + p) * 3 + c]!;
+  return out;
+};
+
+type Weights = Awaited<ReturnType<typeof readInceptionWeights>>;
+
+/** The network compiled for images of one size. */
+const compileFor = async (runtime: Runtime, given: Weights, batch: number, size: number) => {
   const scope = new Scope();
   const x = input("x", { dtype: "float32", shape: [batch, 3, size, size] });
   const { pool, spatial, scores } = inception(scope, inceptionInput(x));
   const outputs = { pool, spatial, probabilities: softmax(scores) };
-  const weights = await readInceptionWeights(path, scope.parameters);
-  const runtime = options.runtime ?? (await openRuntime(threads ? { threads } : {}));
-  const executable = await runtime.compile(lower("inception", outputs, { given: weights }));
+  const executable = await runtime.compile(lower("inception", outputs, { given }));
   const images = runtime.tensor(x.type);
-  const results = {
-    pool: runtime.tensor(pool.type),
-    spatial: runtime.tensor(spatial.type),
-    probabilities: runtime.tensor(scores.type),
-  };
-  const rows = async (name: keyof typeof results, count: number, width: number): Promise<Float32Array> =>
-    ((await results[name].read()) as Float32Array).slice(0, count * width);
+  const results = Object.fromEntries(Object.entries(outputs).map(([name, { type }]) => [name, runtime.tensor(type)]));
+  const rows = async (name: keyof typeof outputs, n: number): Promise<Float32Array> =>
+    ((await results[name]!.read()) as Float32Array).slice(0, n * outputs[name].dim(1));
   return {
-    name: "inception-2015-12-05",
-    metric: "FID",
-    hash: await sha256Of(path),
-    size: INCEPTION_FEATURES.pool,
-    shape: { channels: 3, size },
-    batch,
-    extract: async (bytes, count): Promise<Features> => {
-      await images.write(floatsOfBytes(bytes, count, batch, { channels: 3, size }));
+    run: async (bytes: Uint8Array, n: number): Promise<Extracted> => {
+      await images.write(planes(bytes, n, batch, size));
       await executable.run({ x: images }, results);
       return {
-        pool: await rows("pool", count, INCEPTION_FEATURES.pool),
-        spatial: await rows("spatial", count, INCEPTION_FEATURES.spatial),
-        probabilities: await rows("probabilities", count, INCEPTION_FEATURES.classes),
+        pool: await rows("pool", n),
+        spatial: await rows("spatial", n),
+        probabilities: await rows("probabilities", n),
       };
     },
-    close: async () => {
+    release: () => {
       executable.release();
       for (const tensor of [images, ...Object.values(results)]) tensor.dispose();
-      if (!options.runtime) await runtime.close();
+    },
+  };
+};
+
+/**
+ * The features that FID, sFID and the Inception Score are computed from, of RGB images of any size. Throws a `UserError` for
+ * weights that are missing or do not fit.
+ */
+export const openInception = async (runtime: Runtime, options: InceptionOptions = {}): Promise<FeatureExtractor> => {
+  const { batch = 16 } = options;
+  const path = await weightsFile(options);
+  const scope = new Scope();
+  inception(scope, input("x", { dtype: "float32", shape: [1, 3, INCEPTION_SIZE, INCEPTION_SIZE] }));
+  const weights = await readInceptionWeights(path, scope.parameters);
+  const compiled = new Map<number, ReturnType<typeof compileFor>>();
+  return {
+    name: "inception",
+    hash: (await sha256Of(path)).slice(0, 8),
+    size: undefined,
+    batch,
+    extract: async (bytes, n, size) => {
+      const known = compiled.get(size) ?? compileFor(runtime, weights, batch, size);
+      compiled.set(size, known);
+      return (await known).run(bytes, n);
+    },
+    release: () => {
+      for (const part of compiled.values()) void part.then(({ release }) => release());
     },
   };
 };

@@ -1,0 +1,199 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { key } from "../random/random.js";
+import {
+  BlockMoments,
+  bootstrap,
+  frechetDistance,
+  inceptionScore,
+  kernelDistance,
+  Moments,
+  nearest,
+  precisionRecall,
+} from "./index.js";
+
+const expected = JSON.parse(
+  readFileSync(new URL("../../tests/data/metrics/expected.json", import.meta.url), "utf8"),
+) as Record<"frechet" | "precision" | "recall" | "kernel" | "variance", number> & { score: [number, number] };
+
+/** As scripts/fixtures/metrics.py has it, from which the expected values are. */
+const ruled = (n: number, d: number, s: number, scale = 1, shift = 0): Float64Array =>
+  Float64Array.from({ length: n * d }, (_, at) => {
+    const [i, j] = [Math.floor(at / d), at % d];
+    return scale * (((i * i * 31 + j * j * 17 + i * j * (7 + s) + (i + j) ** 3 + s * 13) % 1009) / 1009 - 0.5) + shift;
+  });
+const columns = (data: Float64Array, of: number, kept: number): Float64Array => data.filter((_, at) => at % of < kept);
+const normal = (name: string, n: number, dimensions: number, shift = 0) => ({
+  data: key(3)
+    .fold(name)
+    .normal(n * dimensions)
+    .map((value) => value + shift),
+  dimensions,
+});
+
+describe("numpy and scipy agree", () => {
+  const [x, y] = [ruled(400, 64, 1), ruled(300, 64, 2, 0.9, 0.05)];
+
+  test("on the Fréchet distance, to 1e-6", () => {
+    const found = frechetDistance(new Moments(64).add(x), new Moments(64).add(y));
+    expect(Math.abs(found / expected.frechet - 1)).toBeLessThan(1e-6);
+  });
+
+  test("on a covariance of fewer samples than dimensions, to 1e-12", () => {
+    const found = new Moments(64).add(ruled(20, 64, 3)).covariance.data[5 * 64 + 5]!;
+    expect(Math.abs(found / expected.variance - 1)).toBeLessThan(1e-12);
+  });
+
+  test("on precision and recall", () => {
+    const [real, made] = [columns(x, 64, 4), columns(y, 64, 4)].map((data) => ({ data, dimensions: 4 }));
+    const { precision, recall } = precisionRecall(real!, made!);
+    expect(precision).toBeCloseTo(expected.precision, 10);
+    expect(recall).toBeCloseTo(expected.recall, 10);
+  });
+
+  test("on the kernel distance, to 1e-8", () => {
+    const sets = [x.subarray(0, 300 * 64), y].map((data) => ({ data, dimensions: 64 }));
+    const { mean, deviation } = kernelDistance(sets[0]!, sets[1]!, { subsets: 2, size: 300 });
+    expect(Math.abs(mean / expected.kernel - 1)).toBeLessThan(1e-8);
+    expect(deviation).toBeLessThan(1e-12);
+  });
+
+  test("on the Inception Score, over splits of which the last is smaller", () => {
+    const weights = columns(x, 64, 10).map((value) => Math.exp(8 * value));
+    const sums = Array.from({ length: 400 }, (_, i) => weights.subarray(i * 10, i * 10 + 10).reduce((a, b) => a + b));
+    const { mean, deviation } = inceptionScore(
+      weights.map((value, at) => value / sums[Math.floor(at / 10)]!),
+      10,
+      150,
+    );
+    expect(mean).toBeCloseTo(expected.score[0], 9);
+    expect(deviation).toBeCloseTo(expected.score[1], 9);
+  });
+});
+
+describe("moments in parts", () => {
+  const BLOCK = 16;
+  const part = (features: Float32Array, D: number, from: number, to: number): BlockMoments => {
+    const all = new BlockMoments(D);
+    for (let block = from; block < to && block * BLOCK * D < features.length; block++)
+      all.addBlock(block, features.subarray(block * BLOCK * D, (block + 1) * BLOCK * D));
+    return all;
+  };
+
+  test("merge to the bits of one run, wherever blocks part, and kept parts too", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2, max: 200 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.array(fc.integer({ min: 0, max: 13 }), { maxLength: 4 }),
+        (n, D, cuts) => {
+          const features = normal("parts", n, D, 100).data;
+          const whole = part(features, D, 0, 13);
+          const bounds = [0, ...cuts.sort((a, b) => a - b), 13];
+          const merged = new BlockMoments(D);
+          for (const [i, end] of bounds.slice(1).entries())
+            merged.merge(new BlockMoments(D, part(features, D, bounds[i]!, end).parts));
+          expect(merged.count).toBe(n);
+          expect(merged.mean).toEqual(whole.mean);
+          expect(merged.covariance).toEqual(whole.covariance);
+          const plain = new Moments(D).add(features);
+          for (const [k, value] of whole.covariance.data.entries())
+            expect(value).toBeCloseTo(plain.covariance.data[k]!, 9);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test("are the same bits whatever the batches", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 30 }), (cut) => {
+        const { data } = normal("batches", 30, 3);
+        const cutUp = new Moments(3).add(data.subarray(0, cut * 3)).add(data.subarray(cut * 3));
+        expect(cutUp.covariance).toEqual(new Moments(3).add(data).covariance);
+      }),
+    );
+  });
+
+  test("refuse a block twice, and other features", () => {
+    const one = part(normal("a", 32, 2).data, 2, 0, 2);
+    expect(() => one.addBlock(1, [1, 2])).toThrow("features: block 1 is there already, or is out of order");
+    expect(() => one.merge(new BlockMoments(3))).toThrow("features of 2 and of 3 numbers cannot be merged");
+    expect(() => new BlockMoments(2).mean).toThrow("features: 0 of them have no mean; at least 1 is needed");
+  });
+});
+
+describe("precision and recall", () => {
+  test("are 1 for identical sets, swap with the sets, and 0 for sets apart", () => {
+    const [a, b] = [normal("a", 150, 3), normal("b", 130, 3, 0.7)];
+    expect(precisionRecall(a, a)).toEqual({ precision: 1, recall: 1 });
+    const [there, back] = [precisionRecall(a, b), precisionRecall(b, a)];
+    expect(there.precision).toBe(back.recall);
+    expect(there.recall).toBe(back.precision);
+    expect(precisionRecall(a, normal("b", 100, 3, 50))).toEqual({ precision: 0, recall: 0 });
+  });
+
+  test("a collapsed set is precise and recalls little", () => {
+    const a = normal("a", 300, 2);
+    const collapsed = { data: normal("c", 100, 2).data.map((value) => value * 0.05), dimensions: 2 };
+    const { precision, recall } = precisionRecall(a, collapsed);
+    expect(precision).toBeGreaterThan(0.8);
+    expect(recall).toBeLessThan(0.1);
+  });
+
+  test("refuse too few images and other features", () => {
+    const a = normal("a", 3, 2);
+    expect(() => precisionRecall(a, a)).toThrow("precision and recall need more than 3 images in each set");
+    expect(() => precisionRecall(a, normal("a", 9, 3))).toThrow("features of 2 and of 3 numbers cannot be compared");
+  });
+
+  test("the nearest of a set that holds a feature is itself, at 0", () => {
+    const a = normal("a", 90, 5);
+    for (const [i, { index, squared }] of nearest(a, a).entries()) expect([index, squared]).toEqual([i, 0]);
+  });
+});
+
+describe("the kernel distance", () => {
+  test("is unbiased: 0 on average between sets of one distribution, above 0 otherwise", () => {
+    const draws = Array.from(
+      { length: 200 },
+      (_, k) => kernelDistance(normal(`a${k}`, 20, 2), normal(`b${k}`, 20, 2), { subsets: 1 }).mean,
+    );
+    const mean = draws.reduce((sum, value) => sum + value, 0) / draws.length;
+    const error = Math.sqrt(draws.reduce((sum, value) => sum + (value - mean) ** 2, 0)) / draws.length;
+    expect(Math.abs(mean)).toBeLessThan(3 * error);
+    expect(kernelDistance(normal("a", 200, 2), normal("b", 200, 2, 1), { subsets: 3, size: 100 }).mean).toBeGreaterThan(
+      20 * error,
+    );
+  });
+
+  test("depends on the seed alone", () => {
+    const of = (seed: number) => kernelDistance(normal("a", 60, 2), normal("b", 60, 2), { size: 20, subsets: 5, seed });
+    expect(of(1)).toEqual(of(1));
+    expect(of(1).mean).not.toBe(of(2).mean);
+  });
+});
+
+describe("the Inception Score", () => {
+  test("is 1 where every image says the same, and the number of classes where each is sure of its own", () => {
+    expect(inceptionScore(new Float64Array(40).fill(0.25), 4).mean).toBeCloseTo(1, 12);
+    const sure = Float64Array.from({ length: 64 }, (_, at) => Number(Math.floor(at / 4) % 4 === at % 4));
+    expect(inceptionScore(sure, 4)).toEqual({ mean: expect.closeTo(4, 12), deviation: 0 });
+  });
+});
+
+describe("the bootstrap", () => {
+  test("holds the mean's own deviation", () => {
+    const { data } = normal("mean", 400, 1);
+    const { low, high } = bootstrap(400, (rows) => rows.reduce((sum, i) => sum + data[i]!, 0) / 400, {
+      resamples: 1000,
+      seed: 0,
+    });
+    const mean = data.reduce((sum, value) => sum + value, 0) / 400;
+    expect(low).toBeLessThan(mean);
+    expect(high).toBeGreaterThan(mean);
+    expect((high - low) / (2 * 1.96 * 0.05)).toBeGreaterThan(0.85); // 2 · 1.96 σ/√n
+    expect((high - low) / (2 * 1.96 * 0.05)).toBeLessThan(1.15);
+  });
+});

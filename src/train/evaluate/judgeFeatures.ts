@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../../errors.js";
+import type { Runtime } from "../../runtime/index.js";
+import { writeFileAtomically } from "../files.js";
+import { Judge } from "../judge.js";
+import type { FeatureExtractor } from "./extractor.js";
+
+const DESCRIPTION = "features.json";
+
+/** uint8 [n H W 3] as [n C H W] in [−1, 1]; of grey images the first channel. */
+const planes = (images: Uint8Array, n: number, size: number, channels: number): Float32Array<ArrayBuffer> => {
+  const plane = size * size;
+  const out = new Float32Array(n * channels * plane);
+  for (let i = 0; i < n; i++)
+    for (let c = 0; c < channels; c++)
+      for (let p = 0; p < plane; p++)
+        out[(i * channels + c) * plane + p] = images[(i * plane + p) * 3 + c]! / 127.5 - 1;
+  return out;
+};
+
+/** A classifier trained here, as features: never the field's FID. */
+export const judgeExtractor = (judge: Judge, name: string): FeatureExtractor => ({
+  name,
+  hash: judge.hash,
+  size: judge.shape.imageSize,
+  batch: 128,
+  extract: async (images, n, size) => {
+    const { features, labels } = await judge.judge(planes(images, n, size, judge.shape.channels));
+    return { pool: features, labels };
+  },
+  release: () => judge.release(),
+});
+
+/** Writes a classifier as a folder of features. */
+export const saveFeatures = async (judge: Judge, name: string, folder: string): Promise<void> => {
+  await judge.save(folder);
+  await writeFileAtomically(join(folder, DESCRIPTION), `${JSON.stringify({ name, hash: judge.hash }, null, 2)}\n`);
+};
+
+/** Opens what `saveFeatures` wrote. Throws a `UserError` where there is nothing, or its weights are not those it names. */
+export const openFeatures = async (runtime: Runtime, folder: string): Promise<FeatureExtractor> => {
+  const text = await readFile(join(folder, DESCRIPTION), "utf8").catch(() => undefined);
+  const judge = text === undefined ? undefined : await Judge.load(runtime, folder);
+  if (text === undefined || !judge)
+    throw new UserError(
+      `evaluate: ${folder} holds no features (${DESCRIPTION} is missing); make them with soflow features train DATA --out ${folder}`,
+    );
+  const { name, hash } = JSON.parse(text) as { name: string; hash: string };
+  if (hash !== judge.hash)
+    throw new UserError(`evaluate: the weights in ${folder} have the hash ${judge.hash}; ${DESCRIPTION} says ${hash}`);
+  return judgeExtractor(judge, name);
+};

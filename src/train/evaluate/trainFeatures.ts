@@ -1,0 +1,48 @@
+import { mkdir } from "node:fs/promises";
+import { openDataset } from "../../data/index.js";
+import { UserError } from "../../errors.js";
+import { openRuntime } from "../../runtime/index.js";
+import { Judge, takeSamples } from "../judge.js";
+import { dataSource } from "./imageSet.js";
+import { saveFeatures } from "./judgeFeatures.js";
+
+export type TrainFeaturesOptions = {
+  /** A preset or YAML file with data, a folder of images with a folder a label, or tar files. */
+  readonly data: string;
+  readonly out: string;
+  /** What figures are called by: FD-<name>. */
+  readonly name: string;
+  readonly steps: number;
+  readonly batch: number;
+  /** Side of the images, where the data have no size of their own. */
+  readonly size: number;
+  readonly seed: number;
+  readonly threads?: number;
+  readonly onProgress?: (step: number, report: Readonly<Record<string, number>>) => void;
+};
+
+/** Images that the accuracy is taken on. */
+const CHECKED = 2000;
+
+/** Trains a small classifier on labelled images, and writes it as features. Returns its hash, and its accuracy on them. */
+export const trainFeatures = async (options: TrainFeaturesOptions): Promise<{ hash: string; accuracy: number }> => {
+  const { data, out, name, size, threads, onProgress, ...training } = options;
+  const dataset = await openDataset(dataSource(data, size), 0);
+  const runtime = await openRuntime(threads ? { threads } : {});
+  try {
+    if (dataset.classes.length < 2)
+      throw new UserError(`features: ${dataset.name} has no labels; a classifier needs at least 2 of them`);
+    const report = onProgress && { onProgress };
+    const judge = await Judge.train(runtime, dataset, { ...training, learningRate: 2e-3, flip: false, ...report });
+    const { images, labels } = await takeSamples(dataset, Math.min(CHECKED, dataset.length));
+    const accuracy = await judge.accuracy(images, labels);
+    await mkdir(out, { recursive: true });
+    await saveFeatures(judge, name, out);
+    const { hash } = judge;
+    judge.release();
+    return { hash, accuracy };
+  } finally {
+    await dataset.close();
+    await runtime.close();
+  }
+};
