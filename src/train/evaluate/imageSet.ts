@@ -9,7 +9,7 @@ import { resolveConfig } from "../config/index.js";
 import { collect, type DrawOptions, Generator, readWeights } from "../generate.js";
 import { chooseLabels } from "../sample.js";
 import { openSource } from "../source.js";
-import { openNpz } from "./npzFile.js";
+import { type NpzFile, openNpz } from "./npzFile.js";
 
 /** Images and their labels. */
 export type Images = { readonly pixels: Uint8Array; readonly labels: readonly number[] };
@@ -50,6 +50,15 @@ const fileMark = async (path: string): Promise<readonly unknown[]> => {
 /** Images of an .npz file: arr_0 uint8 [N H W 3 or 1], and labels arr_1 [N] where it has them. */
 export const npzImages = async (path: string): Promise<ImageSet> => {
   const file = await openNpz(path);
+  try {
+    return await imagesOf(file, path);
+  } catch (thrown) {
+    await file.close();
+    throw thrown;
+  }
+};
+
+const imagesOf = async (file: NpzFile, path: string): Promise<ImageSet> => {
   const { shape, read } = await file.images("arr_0");
   const [length = 0, height = 0, width = 0, channels = 0] = shape;
   if (shape.length !== 4 || height !== width || (channels !== 3 && channels !== 1))
