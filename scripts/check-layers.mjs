@@ -48,7 +48,7 @@ const ALLOWED = {
   compare: [...BELOW_TRAIN, "train"],
   verify: [...BELOW_TRAIN, "train"],
   serve: [...BELOW_TRAIN, "train", "editing"],
-  web: ["editing"],
+  browser: ["editing", "train"], // of train types alone
   cli: [...BELOW_TRAIN, "train", "compare", "verify", "serve"],
   index: [...BELOW_TRAIN, "train", "compare", "verify", "serve", "editing"],
 };
@@ -89,7 +89,7 @@ const violationOf = ({ file, module, target }, files) => {
   if (module.startsWith("node:"))
     return NODE.test(file) ? undefined : `${module}, but this file must also run in a browser`;
   if (/^onnxruntime-/.test(module))
-    return from === "runtime" ? undefined : `${module}, which only src/runtime may import`;
+    return from === "runtime" || from === "browser" ? undefined : `${module}, which only src/runtime may import`;
   if (target === undefined) return undefined;
   if (!module.endsWith(".js")) return `${module}, which lacks the suffix .js`;
   if (!files.has(target)) return `${module}, which does not exist`;

@@ -8,10 +8,10 @@ import { promisify } from "node:util";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { key } from "../src/random/random.js";
+import { sampleNoise } from "../src/random/sampleNoise.js";
 import { toHalf } from "../src/train/export/half.js";
 import type { Manifest } from "../src/train/export/manifest.js";
 import { PRECISIONS } from "../src/train/export/pack.js";
-import { noiseOf } from "../src/train/generate.js";
 import { type ModelDescription, openNetwork, saveModel } from "../src/train/model.js";
 import { SoFlow } from "../src/train/pretrained.js";
 import { soflow } from "./cli.js";
@@ -69,7 +69,7 @@ const SIZE = 3 * 8 * 8;
 /** The noise and labels that `generate` starts from. */
 const feedsOf = (count: number, seed: number) => {
   const noise = new Float32Array(count * SIZE);
-  for (let i = 0; i < count; i++) noise.set(noiseOf(seed, i, 0, SIZE), i * SIZE);
+  for (let i = 0; i < count; i++) noise.set(sampleNoise(seed, i, 0, SIZE), i * SIZE);
   return {
     noise: new OrtTensor("float32", noise, [count, 3, 8, 8]),
     label: new OrtTensor(

@@ -1,6 +1,6 @@
 import { composite, mixNoise, noised } from "../editing/noise.js";
 import { key } from "../random/random.js";
-import { noiseOf } from "../train/generate.js";
+import { sampleNoise } from "../random/sampleNoise.js";
 import type { SubmitOptions } from "./batcher.js";
 import type { Job, Made, ServedModel } from "./model.js";
 import type { ParsedEdit, ParsedGenerate } from "./protocol.js";
@@ -12,7 +12,7 @@ type Part = { readonly seed: number; readonly index: number; readonly weight: nu
 const mixtureOf =
   (parts: readonly Part[], length: number) =>
   (move: number): Float32Array =>
-    mixNoise(parts.map(({ seed, index, weight }) => ({ noise: noiseOf(seed, index, move, length), weight })));
+    mixNoise(parts.map(({ seed, index, weight }) => ({ noise: sampleNoise(seed, index, move, length), weight })));
 
 const checkLabel = (label: number, { info: { classes } }: ServedModel): number => {
   if (label < Math.max(1, classes.length)) return label;

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type HostArray, hostArray, sizeOf, type TensorType } from "../graph/dtype.js";
 import { parameterInput } from "../nn/index.js";
 import { input } from "../ops/index.js";
-import { key } from "../random/random.js";
+import { sampleNoise } from "../random/sampleNoise.js";
 import type { DeviceTensor, Runtime } from "../runtime/index.js";
 import type { Move, Plan } from "../samplers/index.js";
 import { type ModelDescription, openNetwork } from "./model.js";
@@ -28,10 +28,6 @@ export type Generated = {
   readonly labels: readonly number[];
   readonly evaluations: number;
 };
-
-/** The noise of sample i at move k: a function of (seed, i, k) alone, whatever the batch. */
-export const noiseOf = (seed: number, sample: number, move: number, size: number): Float32Array<ArrayBuffer> =>
-  key(seed).fold("sample").fold(move).fold(sample).normal(size);
 
 type FloatArray = Float32Array<ArrayBuffer>;
 
@@ -180,7 +176,7 @@ export class Generator {
   private noise({ seed, start, n }: Part, move: number, deviation: number): FloatArray {
     const all = hostArray("float32", this.tensors.x!.type.shape);
     const size = sizeOf(this.tensors.x!.type.shape) / this.batch;
-    for (let j = 0; j < n; j++) all.set(noiseOf(seed, start + j, move, size), j * size);
+    for (let j = 0; j < n; j++) all.set(sampleNoise(seed, start + j, move, size), j * size);
     return deviation === 1 ? all : all.map((value) => value * deviation);
   }
 

@@ -1,0 +1,48 @@
+import type { Manifest } from "../train/export/manifest.js";
+
+/** Where ONNX Runtime computes in a browser. */
+export type Device = "webgpu" | "wasm";
+
+export type LoadOptions = {
+  /** Folder that `soflow export` wrote, with a final slash or without. */
+  readonly url: string;
+  /** Folder with onnxruntime-web's files (`node_modules/onnxruntime-web/dist`). */
+  readonly runtime: string;
+  /** auto: WebGPU where there is one, else WebAssembly. */
+  readonly device: Device | "auto";
+  /** Threads of WebAssembly; more than one needs a page that is cross-origin isolated. */
+  readonly threads: number;
+};
+
+/** Runs of the network, each on a batch: noise to images, or x from t to s. */
+export type RunRequest = {
+  readonly model: "model.onnx" | "solution.onnx";
+  /** [N C H W] */
+  readonly x: Float32Array;
+  readonly labels: readonly number[];
+  readonly t?: number;
+  readonly s?: number;
+};
+
+/** What the page asks its worker for. */
+export type Request =
+  | { readonly kind: "load"; readonly options: LoadOptions }
+  | { readonly kind: "run"; readonly request: RunRequest };
+
+/** What the worker answers: about request `id`. */
+export type Answer =
+  | {
+      readonly id: number;
+      readonly kind: "progress";
+      readonly file: string;
+      readonly loaded: number;
+      readonly total: number;
+    }
+  | { readonly id: number; readonly kind: "loaded"; readonly manifest: Manifest; readonly device: Device }
+  | {
+      readonly id: number;
+      readonly kind: "ran";
+      readonly values: Float32Array | Uint8Array;
+      readonly shape: readonly number[];
+    }
+  | { readonly id: number; readonly kind: "failed"; readonly message: string };
