@@ -162,11 +162,12 @@ export const symmetricEigenvalues = (matrix: Matrix): Float64Array => {
   const { diagonal: d, below } = tridiagonal(matrix);
   const n = matrix.size;
   const e = Float64Array.from({ length: n }, (_, i) => below[i + 1] ?? 0); // e[i] couples i and i + 1
+  // Rounding has left noise of that much: what is below it counts as zero, or singular matrices would not end.
+  const noise = Number.EPSILON * d.reduce((most, value, i) => Math.max(most, Math.abs(value) + Math.abs(e[i]!)), 0);
   for (let low = 0; low < n; low++)
     for (let sweep = 0; ; sweep++) {
       let high = low;
-      while (high < n - 1 && Math.abs(e[high]!) > Number.EPSILON * (Math.abs(d[high]!) + Math.abs(d[high + 1]!)))
-        high++;
+      while (high < n - 1 && Math.abs(e[high]!) > noise) high++;
       if (high === low) break;
       if (sweep === MOST_SWEEPS) throw new Error("the eigenvalues did not converge");
       qlSweep(d, e, low, high);

@@ -12,6 +12,7 @@ import {
   nearest,
   precisionRecall,
 } from "./index.js";
+import { symmetricEigenvalues } from "./linear-algebra.js";
 
 const expected = JSON.parse(
   readFileSync(new URL("../../tests/data/metrics/expected.json", import.meta.url), "utf8"),
@@ -196,4 +197,24 @@ describe("the bootstrap", () => {
     expect((high - low) / (2 * 1.96 * 0.05)).toBeGreaterThan(0.85); // 2 · 1.96 σ/√n
     expect((high - low) / (2 * 1.96 * 0.05)).toBeLessThan(1.15);
   });
+});
+
+test("eigenvalues of matrices of low rank are found, and all others are zero to rounding", () => {
+  for (const [n, rank] of [
+    [60, 5],
+    [120, 60],
+    [150, 149],
+  ] as const) {
+    const x = key(n)
+      .normal(n * rank)
+      .map((z, i) => z * 10 ** (((i % rank) / rank) * 6)); // scales over six decades
+    const data = new Float64Array(n * n);
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++)
+        for (let k = 0; k < rank; k++) data[i * n + j]! += x[i * rank + k]! * x[j * rank + k]!;
+    const found = [...symmetricEigenvalues({ size: n, data })].sort((a, b) => b - a);
+    const trace = data.filter((_, k) => k % (n + 1) === 0).reduce((a, b) => a + b);
+    expect(Math.abs(found.reduce((a, b) => a + b) / trace - 1)).toBeLessThan(1e-12);
+    expect(Math.max(...found.slice(rank).map(Math.abs)) / trace).toBeLessThan(1e-13);
+  }
 });
