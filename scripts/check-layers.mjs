@@ -44,7 +44,7 @@ const ALLOWED = {
   data: [],
   eval: [...ENGINE, "nn", "models", "optim", "data"],
   distributed: ["graph", "runtime"],
-  train: BELOW_TRAIN,
+  train: [...BELOW_TRAIN, "editing"],
   compare: [...BELOW_TRAIN, "train"],
   verify: [...BELOW_TRAIN, "train"],
   serve: [...BELOW_TRAIN, "train", "editing"],

@@ -154,6 +154,24 @@ describe("model folders", () => {
   });
 });
 
+test("edit: strength 0 keeps the image, a mask keeps its outside, one evaluation takes noise out again", async () => {
+  const model = await SoFlow.fromPretrained(at("whole"), { threads: 1 });
+  const image = key(3).normal(16);
+  const far = (a: Float32Array, from = 0) => Math.max(...a.slice(from).map((x, i) => Math.abs(x - image[from + i]!)));
+  expect(far(await model.edit({ image, strength: 0 }))).toBeLessThan(1e-6);
+  const changed = await model.edit({ image, strength: 0.7, label: 1, seed: 2 });
+  expect(far(changed)).toBeGreaterThan(0.1);
+  const mask = new Float32Array(16).fill(1, 0, 8);
+  const masked = await model.edit({ image, strength: 0.7, label: 1, seed: 2, mask });
+  expect(far(masked, 8)).toBe(0);
+  expect([...masked.slice(0, 8)]).toEqual([...changed.slice(0, 8)]);
+  await expect(model.edit({ image: image.slice(1), strength: 1 })).rejects.toThrow(
+    "edit: the image has 15 numbers; it must have 16",
+  );
+  await expect(model.edit({ image, strength: 2 })).rejects.toThrow("strength is 2; it must be from 0 to 1");
+  await model.close();
+});
+
 describe("fromPretrained with an id", () => {
   test("downloads every file once, with progress, and asks only whether it changed the next time", async () => {
     const seen = new Map<string, number>();

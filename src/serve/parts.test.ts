@@ -1,7 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { composite, mixNoise, noised } from "../editing/noise.js";
-import { key } from "../random/random.js";
 import { kindFor } from "./answer.js";
 import { Histogram, ServerMetrics } from "./metrics.js";
 import { thin } from "./runs.js";
@@ -32,40 +30,6 @@ describe("batch sizes", () => {
     [40, [64]],
     [65, [64, 1]],
   ])("%i samples are %j", (n, parts) => expect(fillSizes(n, batchSizes(64))).toEqual(parts));
-});
-
-describe("noise", () => {
-  const weight = fc.double({ min: -100, max: 100, noNaN: true }).filter((w) => Math.abs(w) > 1e-3);
-  const noises = [1, 2, 3].map((seed) => key(seed).normal(4000));
-
-  test("mixed with any weights has variance 1", () =>
-    fc.assert(
-      fc.property(fc.array(weight, { minLength: 1, maxLength: 3 }), (weights) => {
-        const mixed = mixNoise(weights.map((w, i) => ({ noise: noises[i]!, weight: w })));
-        const variance = mixed.reduce((sum, z) => sum + z * z, 0) / mixed.length;
-        expect(Math.abs(variance - 1)).toBeLessThan(0.12); // 4000 draws of χ²: σ = 0.022
-      }),
-      { numRuns: 30 },
-    ));
-
-  test("of one seed is that noise itself", () => {
-    expect(mixNoise([{ noise: noises[0]!, weight: 7 }])).toEqual(noises[0]);
-  });
-
-  test("is put on an image from none of it at t = 0 to nothing else at t = 1", () => {
-    const image = key(9).normal(50);
-    const eps = key(8).normal(50);
-    for (const path of ["linear", "trig"] as const) {
-      const far = (a: Float32Array, b: Float32Array) => Math.max(...a.map((x, i) => Math.abs(x - b[i]!)));
-      expect(far(noised(path, 0, image, eps), image)).toBeLessThan(1e-6);
-      expect(far(noised(path, 1, image, eps), eps)).toBeLessThan(1e-6);
-    }
-  });
-
-  test("a mask takes one image where it is white and the other where it is black, in every channel", () => {
-    const mixed = composite(Float32Array.of(0, 1), Float32Array.of(1, 2, 3, 4), Float32Array.of(5, 6, 7, 8));
-    expect([...mixed]).toEqual([5, 2, 7, 4]);
-  });
 });
 
 test.each([

@@ -1,4 +1,6 @@
+import { composite, noised } from "../editing/noise.js";
 import { UserError } from "../errors.js";
+import { sampleNoise } from "../random/sampleNoise.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { type Decoder, openDecoder } from "./autoencoder.js";
 import { collect, type DrawOptions, type Fixed, Generator, readWeights } from "./generate.js";
@@ -22,6 +24,17 @@ export type GenerateImagesOptions = Omit<DrawOptions, "batch"> & {
   readonly seed?: number;
   /** Images per network evaluation; default 64, or as many as are drawn. */
   readonly batch?: number;
+};
+
+export type EditOptions = {
+  /** [C H W] in [−1, 1]. */
+  readonly image: Float32Array;
+  /** How much of it becomes noise, t in [0, 1]: 0 returns it, 1 draws anew. */
+  readonly strength: number;
+  readonly label?: number;
+  readonly seed?: number;
+  /** 1 where the image may change, 0 where it stays [H W]. */
+  readonly mask?: Float32Array;
 };
 
 /** Images [count channels size size] in about [−1, 1]; with `labels` and the network evaluations that each took. */
@@ -82,6 +95,27 @@ export class SoFlow {
     if (this.vae === undefined)
       return { images, shape: [count, channels, imageSize, imageSize], labels: given, evaluations };
     return { ...(await this.decode(images, count)), labels: given, evaluations };
+  }
+
+  /**
+   * Image to image, with one evaluation: x_t = α(t) x + β(t) ε at t = strength, then f(x_t, t, 0); outside a mask the image
+   * stays. Throws a `UserError` for models without a solution function, and for what does not fit.
+   */
+  async edit({ image, strength, label = 0, seed = 0, mask }: EditOptions): Promise<Float32Array> {
+    const { method, network } = this.description;
+    if (method.kind !== "soflow" && method.kind !== "meanflow")
+      throw new UserError(`edit: a ${method.kind} model has no solution function; edits need SoFlow or MeanFlow`);
+    const size = network.channels * network.imageSize ** 2;
+    if (image.length !== size) throw new UserError(`edit: the image has ${image.length} numbers; it must have ${size}`);
+    if (this.classes.length > 0) this.checkLabels([label]);
+    const path = method.kind === "soflow" ? method.path : "linear";
+    const start = noised(path, strength, image, sampleNoise(seed, 0, 0, size));
+    const generator = await this.generator({ sampler: "solution", steps: 1, batch: 1 });
+    const moves = (function* () {
+      yield { program: "step", at: { t: strength, s: 0 }, fresh: false };
+    })();
+    const { images } = await generator.draw([{ label, start, noise: () => start }], { moves });
+    return mask ? composite(mask, images, image) : images;
   }
 
   private checkLabels(labels: readonly number[]): void {
