@@ -65,7 +65,7 @@ describe.skipIf(!existsSync(FIXTURES))("the official code's numbers (needs ../sh
 /** Numbers of foreign implementations that are committed with the scripts that made them. */
 const REFERENCE = fileURLToPath(new URL("data/reference/", import.meta.url));
 
-test("the committed reference numbers agree", { timeout: 60_000 }, async () => {
+test("the committed reference numbers agree", { timeout: 300_000 }, async () => {
   const runtime = await openRuntime({ threads: 2 });
   try {
     for await (const { name, status, detail } of verifyFolder({ folder: REFERENCE }, runtime))
