@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { basename, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { getRequestListener } from "@hono/node-server";
 import { UserError } from "../errors.js";
@@ -102,6 +103,9 @@ const closeWithin = async (server: Server, grace: number): Promise<void> => {
   clearTimeout(timer);
 };
 
+/** Milliseconds in which requests that were on their way when the server was told to stop still come in. */
+const ON_THE_WIRE = 100;
+
 const BUILT_APP = fileURLToPath(new URL("../../dist/web", import.meta.url));
 
 /** Opens the models, compiles them and listens. Throws a `UserError` where a model or the address cannot be had. */
@@ -125,6 +129,7 @@ export const startServer = async (options: ServeOptions): Promise<Serving> => {
     const url = await listen(server, options);
     const stop = async (): Promise<void> => {
       stopping = true;
+      await sleep(ON_THE_WIRE);
       await closeWithin(server, options.grace);
       await Promise.all(models.map(({ batcher }) => batcher.drained()));
       for (const model of models) model.release();

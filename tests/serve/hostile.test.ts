@@ -151,9 +151,7 @@ test("what is no HTTP gets 400", async () => {
 });
 
 test("headers without end are refused", async () => {
-  expect(await raw(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"y".repeat(100_000)}\r\n\r\n`)).toMatch(
-    /^HTTP\/1.1 431 /,
-  );
+  expect(await raw(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"y".repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
 });
 
 test("a body in chunks that says nothing of its length is cut off", async () => {
