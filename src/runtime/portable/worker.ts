@@ -16,6 +16,10 @@ const tensors = new Map<Id, Stored>();
 const sessions = new Map<Id, Compiled>();
 const { threads, spin, profile } = workerData as Setup;
 
+// Where there is a Float16Array (Node 24), onnxruntime-common wraps 16-bit values in it, and onnxruntime-node 1.30 takes such an
+// array for an empty one. Without it they stay Uint16Arrays, as on older Node. It is looked for when the first tensor is made.
+Reflect.deleteProperty(globalThis, "Float16Array");
+
 /** Memory patterns are off for the reason given in ../native/session.ts. */
 const OPTIONS: InferenceSession.SessionOptions = {
   executionProviders: ["cpu"],
