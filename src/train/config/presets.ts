@@ -18,6 +18,8 @@ type Fid = Preset["fid"];
 type Sections = Preset["sections"];
 
 const SOFLOW = "SoFlow, arXiv:2512.15657, and the table in its official code's readme";
+/** Of numbers that no second source confirmed. */
+const UNCHECKED = "were not checked against the paper";
 const MEANFLOW = "MeanFlow, arXiv:2505.13447, table 2";
 const LATENTS = "ImageNet-1k encoded at 256 pixels with sd-vae-ft-mse (soflow encode), about 1.28 M latents of 4×32×32";
 const CIFAR10 = "CIFAR-10 in its binary form, data_batch_1.bin to data_batch_5.bin";
@@ -148,7 +150,7 @@ const meanflowCifar10: Preset = {
   fid: { one: 2.92 },
   source: "MeanFlow, arXiv:2505.13447, table 3 and appendix A",
   needs: CIFAR10,
-  note: "times as in the official code; the paper draws t and r both from σ(N(−2, 2))",
+  note: `times as in the official code; the paper draws t and r both from σ(N(−2, 2)); learning rate, warm-up, dropout and average ${UNCHECKED}`,
 };
 
 /** Table 1f of MeanFlow: guidance with κ = 0, at 80 epochs. */
@@ -163,17 +165,26 @@ export const PRESETS: readonly Preset[] = [
   soflowPreset("l2", "DiT-L/2", EPOCHS_240, { one: 3.2007, two: 2.8995 }),
   soflowPreset("xl2", "DiT-XL/2", EPOCHS_240, { one: 2.9617, two: 2.6606 }),
   soflowCifar10,
-  ablation(meanflowPreset("b4-unguided", "DiT-B/4", EPOCHS_80, { omega: 1, kappa: 0 }, 61.06)),
+  {
+    ...ablation(meanflowPreset("b4-unguided", "DiT-B/4", EPOCHS_80, { omega: 1, kappa: 0 }, 61.06)),
+    note: `FID and settings ${UNCHECKED}`,
+  },
   {
     ...ablation(meanflowPreset("b4", "DiT-B/4", EPOCHS_80, { omega: 3, kappa: 0 }, 15.53)),
-    note: "the official code's own file for B/4 guides with ω 1 and κ 0.5 instead",
+    note: `the official code's own file for B/4 guides with ω 1 and κ 0.5 instead; FID and ω ${UNCHECKED}`,
   },
-  meanflowPreset("b2", "DiT-B/2", EPOCHS_240, { omega: 1, kappa: 0.5 }, 6.17),
+  {
+    ...meanflowPreset("b2", "DiT-B/2", EPOCHS_240, { omega: 1, kappa: 0.5 }, 6.17),
+    note: `ω and κ as in a reproduction of the official code; they ${UNCHECKED}`,
+  },
   {
     ...meanflowPreset("m2", "DiT-M/2", EPOCHS_240, { omega: 1, kappa: 0.5 }, 5.01),
     note: "guidance as for B/2: ω and κ of M/2 were not confirmed by a second source",
   },
-  meanflowPreset("l2", "DiT-L/2", EPOCHS_240, { omega: 0.2, kappa: 0.92, end: 0.8 }, 3.84),
+  {
+    ...meanflowPreset("l2", "DiT-L/2", EPOCHS_240, { omega: 0.2, kappa: 0.92, end: 0.8 }, 3.84),
+    note: `ω, κ and the end of guidance as in a reproduction of the official code; they ${UNCHECKED}`,
+  },
   meanflowPreset("xl2", "DiT-XL/2", EPOCHS_240, { omega: 0.2, kappa: 0.92, end: 0.75 }, 3.43),
   meanflowCifar10,
 ];
