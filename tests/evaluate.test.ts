@@ -2,9 +2,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { plainProducts, TILE } from "../src/eval/index.js";
 import { encodeNpz, type NpyArray } from "../src/formats/npz.js";
 import { key } from "../src/random/random.js";
-import { type EvaluateOptions, evaluate, type FeatureExtractor } from "../src/train/evaluate/index.js";
+import { openRuntime } from "../src/runtime/index.js";
+import { type EvaluateOptions, evaluate, type FeatureExtractor, type Results } from "../src/train/evaluate/index.js";
+import { engineProducts } from "../src/train/evaluate/products.js";
 
 const SIZE = 8;
 const D = 6;
@@ -29,6 +32,7 @@ const stripes = (change: Partial<FeatureExtractor> & { broken?: boolean } = {}):
 });
 
 let folder: string;
+let whole: Results | undefined;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "evaluate-"));
   await write("few.npz", images("few", 1));
@@ -37,7 +41,8 @@ beforeAll(async () => {
   await write("made.npz", images("made", 1300));
   await write("large.npz", images("large", 9, 16));
   await write("flat.npz", { arr_0: { shape: [4, 3], data: new Uint8Array(12) } });
-});
+  whole = await evaluate(options("whole"));
+}, 60_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const at = (name: string): string => join(folder, name);
@@ -65,7 +70,6 @@ const resultsOf = (out: string) => readFile(join(at(out), "results.json"), "utf8
 
 describe("evaluation", () => {
   test("one run, parts that are merged, and a run that was stopped have the same results, byte by byte", async () => {
-    await evaluate(options("whole"));
     for (const index of [1, 2, 3])
       expect(await evaluate(options(`part${index}`, { part: { index, of: 3 } }))).toBe(undefined);
     await evaluate(options("merged", { merge: [1, 2, 3].map((index) => at(`part${index}`)) }));
@@ -79,9 +83,8 @@ describe("evaluation", () => {
       "000000.npz",
     ]);
     await evaluate(options("stopped"));
-    const whole = await resultsOf("whole");
-    expect(await resultsOf("merged")).toBe(whole);
-    expect(await resultsOf("stopped")).toBe(whole);
+    expect(await resultsOf("merged")).toBe(await resultsOf("whole"));
+    expect(await resultsOf("stopped")).toBe(await resultsOf("whole"));
   });
 
   test("of a set against itself: 0, all precise, all recalled, nearest is itself", async () => {
@@ -99,17 +102,51 @@ describe("evaluation", () => {
     expect(results!.metric).toBe("FD-stripes-0a1b2c3d");
   });
 
+  test("shares come with the interval of their resamples, and pairs may be fewer than images", async () => {
+    const { precision, intervals } = whole!.scores;
+    expect(intervals!.precision!.low).toBeLessThanOrEqual(precision!);
+    expect(intervals!.precision!.high).toBeGreaterThanOrEqual(precision!);
+    const deviation = Math.sqrt((precision! * (1 - precision!)) / 1300);
+    const width = (intervals!.precision!.high - intervals!.precision!.low) / (2 * 1.96 * deviation);
+    expect(Math.abs(width - 1)).toBeLessThan(0.15);
+    const { pairs, scores } = (await evaluate(options("pairs", { pairs: 100 })))!;
+    expect([whole!.pairs, pairs]).toEqual([undefined, 100]);
+    expect(scores.frechet).toBe(whole!.scores.frechet);
+    expect(scores.precision).not.toBe(precision);
+  });
+
+  test("products on the engine are those of a plain loop", async () => {
+    const runtime = await openRuntime({ threads: 1 });
+    const { products, release } = await engineProducts(runtime, 5);
+    const random = (name: string, n: number) => ({
+      data: key(2)
+        .fold(name)
+        .normal(n * 5),
+      dimensions: 5,
+    });
+    for (const [n, m] of [
+      [3, 4],
+      [TILE, 2],
+      [7, TILE],
+    ] as const) {
+      const found = await products(random("a", n), random("b", m));
+      const wanted = await plainProducts(random("a", n), random("b", m));
+      expect(found.length).toBe(n * m);
+      expect(found.every((value, i) => Math.abs(value - wanted[i]!) < 1e-12)).toBe(true);
+    }
+    release();
+    await runtime.close();
+  });
+
   test("against statistics that it wrote is what it is against the images", async () => {
-    const images = await evaluate(options("images"));
-    await evaluate(options("real", { samples: at("real.npz") }));
-    const statistics = await evaluate(options("statistics", { reference: join(at("real"), "statistics.npz") }));
-    expect(statistics!.scores.frechet).toBe(images!.scores.frechet);
+    const reference = join(at("itself"), "statistics.npz");
+    const statistics = await evaluate(options("statistics", { reference }));
+    expect(statistics!.scores.frechet).toBe(whole!.scores.frechet);
     expect(statistics!.scores.precision).toBe(undefined);
   });
 
   test("writes a page with the figures, samples and nearest images", async () => {
-    await evaluate(options("page"));
-    const page = await readFile(join(at("page"), "index.html"), "utf8");
+    const page = await readFile(join(at("whole"), "index.html"), "utf8");
     for (const part of ["FD-stripes-0a1b2c3d", "kernel distance", "precision", "By label", "Nearest reference images"])
       expect(page).toContain(part);
     expect(page.match(/data:image\/png;base64,/g)).toHaveLength(2);

@@ -5,7 +5,7 @@ import type { EvaluateOptions as LibraryOptions } from "../train/evaluate/index.
 import { decimal, SAMPLER_NAMES, wholeNumber } from "./options.js";
 
 /** What the library's `evaluate` takes, but for what the command adds itself. */
-export type EvaluateOptions = Omit<LibraryOptions, "onProgress" | "signal">;
+export type EvaluateOptions = Omit<LibraryOptions, "onProgress" | "signal"> & { readonly repeats?: number };
 
 type Part = { readonly index: number; readonly of: number };
 type Flags = {
@@ -16,6 +16,9 @@ type Flags = {
   readonly steps?: number;
   readonly guidance?: number;
   readonly seed: number;
+  readonly vae?: string;
+  readonly pairs: number;
+  readonly repeats?: number;
   readonly part?: Part;
   readonly merge?: readonly string[];
   readonly threads?: number;
@@ -29,6 +32,9 @@ Examples:
   soflow evaluate runs/quickstart --reference quickstart --features runs/features -n 5000
   soflow evaluate samples.npz --reference cifar10-small --features runs/features
   soflow evaluate samples.npz --reference VIRTUAL_imagenet256.npz --features inception    FID, sFID, Inception Score
+  soflow evaluate runs/quickstart --reference quickstart --features runs/features -n 5000 --repeats 3
+                                                                     with three seeds: mean and deviation
+  soflow evaluate imagenet-b2 --vae sd-vae-ft-mse --reference VIRTUAL_imagenet256.npz --features inception
   soflow evaluate runs/first --reference data/ --features runs/features --part 1/2 --out runs/part1
   soflow evaluate runs/first --reference data/ --features runs/features --merge runs/part1 runs/part2
 
@@ -49,15 +55,20 @@ const required = (value: string | undefined, flag: string, what: string): string
 };
 
 const toOptions = (samples: string, flags: Flags): EvaluateOptions => {
-  const { reference, features, sampler, steps, guidance, seed, part, merge, threads, count, cache, out } = flags;
+  const { reference, features, sampler, steps, guidance, seed, vae, part, merge, threads, repeats, ...rest } = flags;
   return {
     samples,
     reference: required(reference, "--reference", "an .npz file, a preset or YAML file with data, or a folder"),
     features: required(features, "--features", "a folder of soflow features train, or inception"),
-    count,
-    cache,
-    out,
-    draw: { seed, ...(sampler && { sampler }), ...(steps && { steps }), ...(guidance !== undefined && { guidance }) },
+    ...rest,
+    draw: {
+      seed,
+      ...(sampler && { sampler }),
+      ...(steps && { steps }),
+      ...(guidance !== undefined && { guidance }),
+      ...(vae && { vae }),
+    },
+    ...(repeats !== undefined && { repeats }),
     ...(part && { part }),
     ...(merge && { merge }),
     ...(threads && { threads }),
@@ -82,6 +93,9 @@ export const evaluateCommand = (run: (options: EvaluateOptions) => Promise<void>
     .option("--steps <n>", "steps of the sampler", wholeNumber(1))
     .option("--guidance <w>", "classifier-free guidance", decimal)
     .option("--seed <n>", "seed of the noise", wholeNumber(0), 0)
+    .option("--repeats <n>", "draw with as many seeds, from --seed on: figures get a deviation", wholeNumber(2))
+    .option("--vae <dir>", "folder of the autoencoder, for models that draw latents")
+    .option("--pairs <n>", "images compared pair by pair: precision, recall, kernel distance", wholeNumber(4), 50_000)
     .option("--part <i/n>", "compute features of part i of n alone", share)
     .option("--merge <dirs...>", "output folders of parts")
     .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))

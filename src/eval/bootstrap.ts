@@ -9,15 +9,18 @@ export type Bootstrap = {
   readonly confidence?: number;
 };
 
+export type Interval = { readonly low: number; readonly high: number };
+
 /** The interval that holds a share of what `statistic` says of n samples drawn with replacement. Efron 1979. */
 export const bootstrap = (
   n: number,
   statistic: (rows: Uint32Array) => number,
   { resamples, seed, confidence = 0.95 }: Bootstrap,
-): { readonly low: number; readonly high: number } => {
+): Interval => {
   if (resamples < 2 || n < 1) throw new UserError(`bootstrap: ${resamples} resamples of ${n} samples say nothing`);
-  const draws = Array.from({ length: resamples }, (_, k) => key(seed).fold("bootstrap").fold(k).integers(n, n));
-  const values = Float64Array.from(draws, statistic).sort();
+  const values = new Float64Array(resamples);
+  for (let k = 0; k < resamples; k++) values[k] = statistic(key(seed).fold("bootstrap").fold(k).integers(n, n));
+  values.sort();
   const at = (share: number): number => values[Math.round(share * (resamples - 1))]!;
   return { low: at((1 - confidence) / 2), high: at((1 + confidence) / 2) };
 };

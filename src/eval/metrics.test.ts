@@ -5,12 +5,15 @@ import { key } from "../random/random.js";
 import {
   BlockMoments,
   bootstrap,
+  type Features,
   frechetDistance,
+  frechetOfFew,
   inceptionScore,
   kernelDistance,
   Moments,
   nearest,
   precisionRecall,
+  TILE,
 } from "./index.js";
 import { symmetricEigenvalues } from "./linear-algebra.js";
 
@@ -46,16 +49,16 @@ describe("numpy and scipy agree", () => {
     expect(Math.abs(found / expected.variance - 1)).toBeLessThan(1e-12);
   });
 
-  test("on precision and recall", () => {
+  test("on precision and recall", async () => {
     const [real, made] = [columns(x, 64, 4), columns(y, 64, 4)].map((data) => ({ data, dimensions: 4 }));
-    const { precision, recall } = precisionRecall(real!, made!);
+    const { precision, recall } = await precisionRecall(real!, made!);
     expect(precision).toBeCloseTo(expected.precision, 10);
     expect(recall).toBeCloseTo(expected.recall, 10);
   });
 
-  test("on the kernel distance, to 1e-8", () => {
+  test("on the kernel distance, to 1e-8", async () => {
     const sets = [x.subarray(0, 300 * 64), y].map((data) => ({ data, dimensions: 64 }));
-    const { mean, deviation } = kernelDistance(sets[0]!, sets[1]!, { subsets: 2, size: 300 });
+    const { mean, deviation } = await kernelDistance(sets[0]!, sets[1]!, { subsets: 2, size: 300 });
     expect(Math.abs(mean / expected.kernel - 1)).toBeLessThan(1e-8);
     expect(deviation).toBeLessThan(1e-12);
   });
@@ -126,27 +129,58 @@ describe("moments in parts", () => {
 });
 
 describe("precision and recall", () => {
-  test("are 1 for identical sets, swap with the sets, and 0 for sets apart", () => {
+  const shares = async (real: Features, made: Features) => {
+    const { precision, recall } = await precisionRecall(real, made);
+    return { precision, recall };
+  };
+
+  test("are 1 for identical sets, swap with the sets, and 0 for sets apart", async () => {
     const [a, b] = [normal("a", 150, 3), normal("b", 130, 3, 0.7)];
-    expect(precisionRecall(a, a)).toEqual({ precision: 1, recall: 1 });
-    const [there, back] = [precisionRecall(a, b), precisionRecall(b, a)];
+    expect(await shares(a, a)).toEqual({ precision: 1, recall: 1 });
+    const [there, back] = [await shares(a, b), await shares(b, a)];
     expect(there.precision).toBe(back.recall);
     expect(there.recall).toBe(back.precision);
-    expect(precisionRecall(a, normal("b", 100, 3, 50))).toEqual({ precision: 0, recall: 0 });
+    expect(await shares(a, normal("b", 100, 3, 50))).toEqual({ precision: 0, recall: 0 });
   });
 
-  test("a collapsed set is precise and recalls little", () => {
+  test("count copies as precise, also where balls have no size", async () => {
+    const one = { data: new Float64Array(30).fill(7.3), dimensions: 3 };
+    expect(await shares(one, one)).toEqual({ precision: 1, recall: 1 });
+  });
+
+  test("a collapsed set is precise and recalls little", async () => {
     const a = normal("a", 300, 2);
     const collapsed = { data: normal("c", 100, 2).data.map((value) => value * 0.05), dimensions: 2 };
-    const { precision, recall } = precisionRecall(a, collapsed);
+    const { precision, recall } = await precisionRecall(a, collapsed);
     expect(precision).toBeGreaterThan(0.8);
     expect(recall).toBeLessThan(0.1);
   });
 
-  test("refuse too few images and other features", () => {
+  test("say of which images, in more than one tile as pair by pair", async () => {
+    const [a, b] = [normal("a", TILE + 200, 3), normal("b", 1.5 * TILE, 3, 0.5)];
+    const { precise, recalled } = await precisionRecall(a, b);
+    const squared = (x: Features, i: number, y: Features, j: number): number =>
+      [0, 1, 2].reduce((sum, k) => sum + (x.data[3 * i + k]! - y.data[3 * j + k]!) ** 2, 0);
+    const count = ({ data }: Features): number => data.length / 3;
+    const radius = (x: Features, i: number): number =>
+      Array.from({ length: count(x) }, (_, j) => squared(x, i, x, j)).sort((p, q) => p - q)[3]!;
+    const within = (x: Features, i: number, y: Features): boolean =>
+      Array.from({ length: count(y) }, (_, j) => j).some((j) => squared(x, i, y, j) <= radii.get(y)![j]!);
+    const radii = new Map<Features, number[]>(
+      [a, b].map((x) => [x, Array.from({ length: count(x) }, (_, i) => radius(x, i))]),
+    );
+    for (const i of [0, 5, TILE - 1, TILE, TILE + 199]) {
+      expect(Boolean(precise[i])).toBe(within(b, i, a));
+      expect(Boolean(recalled[i])).toBe(within(a, i, b));
+    }
+  });
+
+  test("refuse too few images and other features", async () => {
     const a = normal("a", 3, 2);
-    expect(() => precisionRecall(a, a)).toThrow("precision and recall need more than 3 images in each set");
-    expect(() => precisionRecall(a, normal("a", 9, 3))).toThrow("features of 2 and of 3 numbers cannot be compared");
+    await expect(precisionRecall(a, a)).rejects.toThrow("precision and recall need more than 3 images in each set");
+    await expect(precisionRecall(a, normal("a", 9, 3))).rejects.toThrow(
+      "features of 2 and of 3 numbers cannot be compared",
+    );
   });
 
   test("the nearest of a set that holds a feature is itself, at 0", () => {
@@ -155,24 +189,42 @@ describe("precision and recall", () => {
   });
 });
 
+describe("the Fréchet distance of few features", () => {
+  test("is that of their covariances, whichever set is smaller", () => {
+    for (const [n, m, D] of [
+      [5, 9, 20],
+      [12, 7, 16],
+      [40, 40, 6],
+    ] as const) {
+      const [x, y] = [normal("few x", n, D), normal("few y", m, D, 0.5)];
+      const known = frechetDistance(new Moments(D).add(x.data), new Moments(D).add(y.data));
+      expect(Math.abs(frechetOfFew(x, y) / known - 1)).toBeLessThan(1e-6);
+    }
+  });
+
+  test("is 0 of a set to itself, and refuses one image", () => {
+    const x = normal("x", 8, 30);
+    expect(frechetOfFew(x, x)).toBeLessThan(1e-6);
+    expect(() => frechetOfFew(x, normal("y", 1, 30))).toThrow("1 of them have no covariance; at least 2 are needed");
+  });
+});
+
 describe("the kernel distance", () => {
-  test("is unbiased: 0 on average between sets of one distribution, above 0 otherwise", () => {
-    const draws = Array.from(
-      { length: 200 },
-      (_, k) => kernelDistance(normal(`a${k}`, 20, 2), normal(`b${k}`, 20, 2), { subsets: 1 }).mean,
-    );
+  test("is unbiased: 0 on average between sets of one distribution, above 0 otherwise", async () => {
+    const draws: number[] = [];
+    for (let k = 0; k < 200; k++)
+      draws.push((await kernelDistance(normal(`a${k}`, 20, 2), normal(`b${k}`, 20, 2), { subsets: 1 })).mean);
     const mean = draws.reduce((sum, value) => sum + value, 0) / draws.length;
     const error = Math.sqrt(draws.reduce((sum, value) => sum + (value - mean) ** 2, 0)) / draws.length;
     expect(Math.abs(mean)).toBeLessThan(3 * error);
-    expect(kernelDistance(normal("a", 200, 2), normal("b", 200, 2, 1), { subsets: 3, size: 100 }).mean).toBeGreaterThan(
-      20 * error,
-    );
+    const apart = await kernelDistance(normal("a", 200, 2), normal("b", 200, 2, 1), { subsets: 3, size: 100 });
+    expect(apart.mean).toBeGreaterThan(20 * error);
   });
 
-  test("depends on the seed alone", () => {
+  test("depends on the seed alone", async () => {
     const of = (seed: number) => kernelDistance(normal("a", 60, 2), normal("b", 60, 2), { size: 20, subsets: 5, seed });
-    expect(of(1)).toEqual(of(1));
-    expect(of(1).mean).not.toBe(of(2).mean);
+    expect(await of(1)).toEqual(await of(1));
+    expect((await of(1)).mean).not.toBe((await of(2)).mean);
   });
 });
 

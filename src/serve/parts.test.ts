@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { kindFor } from "./answer.js";
 import { Histogram, ServerMetrics } from "./metrics.js";
-import { thin } from "./runs.js";
+import { joinSteps, thin } from "./runs.js";
 import { nameAndPath } from "./server.js";
 import { batchSizes, fillSizes } from "./sizes.js";
 
@@ -61,6 +61,22 @@ test("thinned rows keep the first and the last", () =>
       expect(kept.length).toBeLessThanOrEqual(most + 1);
     }),
   ));
+
+test("thinned rows keep what is asked for, and rows of one step become one", () => {
+  const rows = Array.from({ length: 1000 }, (_, i) => i);
+  expect(thin(rows, 10, (i) => i === 555)).toContain(555);
+  const lines: Record<string, number>[] = [
+    { step: 1, loss: 2 },
+    { step: 2, loss: 1 },
+    { step: 2, FID: 9 },
+    { step: 3, loss: 0 },
+  ];
+  expect(joinSteps(lines)).toEqual([
+    { step: 1, loss: 2 },
+    { step: 2, loss: 1, FID: 9 },
+    { step: 3, loss: 0 },
+  ]);
+});
 
 test("metrics are Prometheus text: buckets rise, labels are escaped", () => {
   const histogram = new Histogram("h", "help", [1, 2]);

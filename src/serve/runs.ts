@@ -1,5 +1,6 @@
 import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isFigure } from "../train/evaluate/figures.js";
 import { isClaimed, runPaths } from "../train/runFolder.js";
 import type { RunInfo, RunMetrics } from "./protocol.js";
 import { Refusal } from "./refusal.js";
@@ -58,10 +59,22 @@ class MetricsTail {
   }
 }
 
-/** Every k-th row and the last, so that at most about `most` stay. */
-export const thin = <T>(rows: readonly T[], most: number): readonly T[] => {
+/** Every k-th row and the last, so that at most about `most` stay, beside those that are `kept` anyway. */
+export const thin = <T>(rows: readonly T[], most: number, kept: (row: T) => boolean = () => false): readonly T[] => {
   const stride = Math.max(1, Math.ceil(rows.length / most));
-  return rows.filter((_, i) => i % stride === 0 || i === rows.length - 1);
+  return rows.filter((row, i) => i % stride === 0 || i === rows.length - 1 || kept(row));
+};
+
+/** Rows of evaluations are few, and between others. */
+const isEvaluation = (row: Row): boolean => Object.keys(row).some(isFigure);
+
+/** Rows of one step, such as an evaluation's beside the training's, as one. */
+export const joinSteps = (rows: readonly Row[]): readonly Row[] => {
+  const joined: Row[] = [];
+  for (const row of rows)
+    if (joined.at(-1)?.step === row.step) joined.push({ ...joined.pop(), ...row });
+    else joined.push(row);
+  return joined;
 };
 
 const columnsOf = (rows: readonly Row[]): RunMetrics => {
@@ -133,12 +146,7 @@ export class Runs {
   async metrics(name: string, after: number): Promise<RunMetrics> {
     await this.folderOf(name);
     const rows = await this.rows(name);
-    return columnsOf(
-      thin(
-        rows.filter(({ step }) => step! > after),
-        MOST_POINTS,
-      ),
-    );
+    return columnsOf(thin(joinSteps(rows.filter(({ step }) => step! > after)), MOST_POINTS, isEvaluation));
   }
 
   /** The picture of samples at a step, a PNG. */

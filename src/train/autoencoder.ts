@@ -15,7 +15,7 @@ import { parameterInput, Scope } from "../nn/index.js";
 import { lower } from "../onnx/index.js";
 import { input } from "../ops/index.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
-import { sha256Of } from "./hub/download.js";
+import { sha256Of } from "./files.js";
 import { type OpenSafetensors, openSafetensors } from "./safetensorsFile.js";
 
 const WEIGHTS = ["diffusion_pytorch_model.safetensors", "model.safetensors"];

@@ -1,10 +1,8 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { messageOf, UserError } from "../errors.js";
-import { isTemporary, writeFileAtomically } from "./files.js";
+import { isTemporary, sha256Of, writeFileAtomically } from "./files.js";
 import { openSafetensors, type StoredTensor, writeSafetensors } from "./safetensorsFile.js";
 
 /** What a checkpoint says of itself, in the small file beside the tensors. */
@@ -68,12 +66,6 @@ const removeCheckpoint = async (folder: string, step: number): Promise<void> => 
 /** Removes what a killed process left half-written. */
 const removeLeftovers = async (folder: string): Promise<void> => {
   for (const name of await readdir(folder)) if (isTemporary(name)) await rm(join(folder, name), { force: true });
-};
-
-const sha256Of = async (path: string): Promise<string> => {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
-  return hash.digest("hex");
 };
 
 const problemOf = async (folder: string, step: number): Promise<string | undefined> => {

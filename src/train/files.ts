@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
@@ -48,3 +50,10 @@ export const writeAtomically = async (path: string, fill: (write: Write) => Prom
 /** `writeAtomically` for bytes that are at hand. */
 export const writeFileAtomically = (path: string, bytes: Uint8Array | string): Promise<void> =>
   writeAtomically(path, (write) => write(bytes));
+
+/** SHA-256 of a file, in hex. */
+export const sha256Of = async (path: string): Promise<string> => {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest("hex");
+};

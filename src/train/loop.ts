@@ -7,7 +7,8 @@ import { learningRate } from "../optim/index.js";
 import type { Runtime } from "../runtime/index.js";
 import { checkpointPaths, listCheckpoints, saveCheckpoint } from "./checkpoint.js";
 import type { Config } from "./config/index.js";
-import { collect, type Generator } from "./generate.js";
+import type { Evaluator } from "./evaluate/training.js";
+import { collect, type Generated, type Generator } from "./generate.js";
 import type { Metrics } from "./metrics.js";
 import { type ModelDescription, saveModel } from "./model.js";
 import { encodePng, sheetOf, writePng } from "./picture.js";
@@ -87,6 +88,7 @@ export class Run {
     private readonly loader: Loader,
     private readonly generator: Generator,
     private readonly metrics: Metrics,
+    private readonly evaluator: Evaluator | undefined,
     private done: number,
   ) {
     this.savedAt = done;
@@ -130,7 +132,7 @@ export class Run {
   }
 
   private async oneStep(): Promise<void> {
-    const { train } = this.config;
+    const { train, evaluation } = this.config;
     const { batch, skipped, draws } = await (this.ahead ?? this.prepare(this.done));
     const running = this.step.gradients(...draws);
     this.prepareNext();
@@ -142,7 +144,8 @@ export class Run {
     this.last = skipped > 0 ? { ...report, skipped } : report;
     this.options.onProgress?.({ step: this.done, steps: train.steps, values: this.last });
     await this.record();
-    if (this.done % train.sampleEvery === 0 || this.done === train.steps) await this.drawSamples();
+    if (this.isDue(train.sampleEvery)) await this.aside(() => this.drawSamples());
+    if (this.isDue(evaluation.every)) await this.aside(() => this.evaluate());
     if (this.done % train.checkpointEvery === 0) await this.save();
   }
 
@@ -180,13 +183,38 @@ export class Run {
     );
   }
 
-  private async drawSamples(): Promise<void> {
-    const { classes, network } = this.description;
+  /** Whether something is due after this step that happens every so many, and at the end. */
+  private isDue(every: number | null): boolean {
+    return every !== null && (this.done % every === 0 || this.done === this.config.train.steps);
+  }
+
+  /** Does what is no training: its time does not count. */
+  private async aside(work: () => Promise<void>): Promise<void> {
+    const start = performance.now();
+    await work();
+    this.since += performance.now() - start;
+  }
+
+  /** Samples of the averaged weights, the same noise every time. */
+  private async drawn(count: number): Promise<Generated> {
     const { weights, release } = await this.step.averaged();
-    const { sampleCount: count } = this.config.train;
-    const labels = classes.map((_, i) => i);
+    const labels = this.description.classes.map((_, i) => i);
     const { seed } = this.config;
-    const { images } = await collect(this.generator.generate({ count, labels, seed, weights })).finally(release);
+    return collect(this.generator.generate({ count, labels, seed, weights })).finally(release);
+  }
+
+  private async evaluate(): Promise<void> {
+    const figures = await this.evaluator!.figures(await this.drawn(this.config.evaluation.count));
+    await this.metrics.scalars(this.done, figures);
+    await this.metrics.draw();
+    const texts = Object.entries(figures).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
+    this.options.onNote?.(`step ${this.done}: ${texts.join(", ")}`);
+  }
+
+  private async drawSamples(): Promise<void> {
+    const { network } = this.description;
+    const { sampleCount: count } = this.config.train;
+    const { images } = await this.drawn(count);
     const picture = sheetOf(images, { count, ...network }, { scale: network.imageSize < 64 ? 2 : 1 });
     await writePng(runPaths(this.config.out).samples(this.done), picture);
     await this.metrics.draw();

@@ -1,7 +1,8 @@
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { chart } from "../formats/chart.js";
+import { chart, type Series } from "../formats/chart.js";
 import { type EventImage, imageEvent, scalarsEvent, versionEvent } from "../formats/tfevents.js";
+import { isFigure } from "./evaluate/figures.js";
 import { writeFileAtomically } from "./files.js";
 
 type Line = { readonly step: number } & Readonly<Record<string, number>>;
@@ -16,6 +17,13 @@ const linesUntil = (text: string, step: number): Line[] =>
       return [];
     }
   });
+
+/** The numbers of each name that is wanted, over steps. */
+const seriesOf = (lines: readonly Line[], wanted: (name: string) => boolean): Series[] =>
+  [...new Set(lines.flatMap((line) => Object.keys(line)))].filter(wanted).map((name) => ({
+    name: name.replace("_", " "),
+    points: lines.map((line) => [line.step, line[name] ?? Number.NaN] as const).filter(([, y]) => y > 0),
+  }));
 
 /** Numbers of a run: `metrics.jsonl`, one JSON object a line, and the same as TensorBoard events. */
 export class Metrics {
@@ -45,16 +53,17 @@ export class Metrics {
     await appendFile(this.events, scalarsEvent(Date.now() / 1000, step, values));
   }
 
-  /** Draws the errors so far as `curves.svg`. */
+  /** Draws the errors so far as `curves.svg`, and where samples were evaluated their distances as `distances.svg`. */
   async draw(): Promise<void> {
     const lines = linesUntil(await readFile(this.file, "utf8"), Number.POSITIVE_INFINITY);
-    const names = Object.keys(lines.at(-1) ?? {}).filter((name) => /(mse|sum_squares|distance)$/.test(name));
-    const series = names.map((name) => ({
-      name: name.replace("_", " "),
-      points: lines.map((line) => [line.step, line[name] ?? Number.NaN] as const).filter(([, y]) => y > 0),
-    }));
+    const isError = (name: string): boolean => /(mse|sum_squares|distance)$/.test(name);
+    await this.drawChart("curves.svg", "errors in training", seriesOf(lines, isError));
+    await this.drawChart("distances.svg", "distance of samples to data", seriesOf(lines, isFigure));
+  }
+
+  private async drawChart(file: string, title: string, series: readonly Series[]): Promise<void> {
     if (series.some(({ points }) => points.length > 1))
-      await writeFileAtomically(join(dirname(this.file), "curves.svg"), chart("errors in training", "step", series));
+      await writeFileAtomically(join(dirname(this.file), file), chart(title, "step", series));
   }
 
   /** Adds a picture, to TensorBoard. */

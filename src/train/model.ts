@@ -48,6 +48,15 @@ export const openNetwork = (
 const CONFIG = "config.json";
 const POSITIONS = "pos_embed"; // a constant here, stored because the official checkpoints have it
 
+/** What a network draws: points in a plane, images of 1 or 3 channels, or latents of an autoencoder. */
+export const outputKind = ({
+  imageSize,
+  channels,
+}: Pick<NetworkConfig, "imageSize" | "channels">): "points" | "images" | "latents" => {
+  if (imageSize === 1) return "points";
+  return channels === 1 || channels === 3 ? "images" : "latents";
+};
+
 const drawsWhat = ({ imageSize, channels }: NetworkConfig): string =>
   imageSize === 1
     ? `points of ${channels} coordinates`

@@ -6,6 +6,7 @@ import { openMethod } from "../methods/index.js";
 import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
 import { findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
 import { type Config, configToYaml, parseConfig } from "./config/index.js";
+import { type Evaluator, openEvaluator } from "./evaluate/training.js";
 import { writeFileAtomically } from "./files.js";
 import { Generator } from "./generate.js";
 import { Run, type RunOptions, type RunResult } from "./loop.js";
@@ -119,17 +120,20 @@ const trainIn = async (
   const paths = runPaths(config.out);
   const { step, release } = await openStep(runtime, config, description);
   const generator = await Generator.create(runtime, description, { batch: sheetBatch(config) });
+  let evaluator: Evaluator | undefined;
   try {
+    if (config.evaluation.every !== null) evaluator = await openEvaluator(runtime, config, description, onNote);
     if (start) await restore(step, start);
     const done = start?.step ?? 0;
     if (start) onNote?.(`going on from step ${done}`);
     await writeFileAtomically(paths.config, configToYaml(config));
     await writeDescription(paths.network, description);
     const metrics = await Metrics.open(config.out, done);
-    const result = await new Run(options, description, step, loader, generator, metrics, done).toTheEnd();
+    const result = await new Run(options, description, step, loader, generator, metrics, evaluator, done).toTheEnd();
     for (const line of loader.skipped) onNote?.(`skipped ${line}`);
     return result;
   } finally {
+    evaluator?.release();
     generator.release();
     release();
   }

@@ -3,12 +3,12 @@ import { dirname, join } from "node:path";
 import { UserError } from "../errors.js";
 import { grid, toBytes } from "../formats/grid.js";
 import { encodeNpz } from "../formats/npz.js";
-import type { NetworkConfig } from "../models/network.js";
+import { channelsLast } from "../formats/planes.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { openAutoencoder, openDecoder } from "./autoencoder.js";
 import { writeFileAtomically } from "./files.js";
 import { collect, type DrawOptions, type Generated, Generator, readWeights } from "./generate.js";
-import { checkWeights, type ModelDescription, openNetwork } from "./model.js";
+import { checkWeights, type ModelDescription, openNetwork, outputKind } from "./model.js";
 import { sheetOf, writePng } from "./picture.js";
 import { openSource, type WeightsChoice } from "./source.js";
 
@@ -117,18 +117,15 @@ const decoded = async (
   }
 };
 
-const isPoints = ({ imageSize }: Pick<NetworkConfig, "imageSize">): boolean => imageSize === 1;
-const isLatents = ({ channels, imageSize }: NetworkConfig): boolean =>
-  imageSize > 1 && channels !== 1 && channels !== 3;
-
 const checkOutput = ({ out, vae }: SampleOptions, { network }: ModelDescription): void => {
-  if (out.kind === "folder" && isPoints(network))
+  const kind = outputKind(network);
+  if (out.kind === "folder" && kind === "points")
     throw new UserError(
       "sample: this model draws points, not images; --out must end in .png (a density) or .npz (arrays)",
     );
-  if (vae !== undefined && !isLatents(network))
+  if (vae !== undefined && kind !== "latents")
     throw new UserError("sample: this model draws images itself; leave out --vae");
-  if (vae === undefined && isLatents(network) && out.kind !== "npz")
+  if (vae === undefined && kind === "latents" && out.kind !== "npz")
     throw new UserError(
       `sample: this model draws latents with ${network.channels} channels; give --vae with the folder of the autoencoder, or an --out that ends in .npz`,
     );
@@ -150,12 +147,13 @@ const writeSamples = async (
   { out, scale }: SampleOptions,
   { images, labels, channels, imageSize: size }: Pictures,
 ): Promise<void> => {
+  const kind = outputKind({ channels, imageSize: size });
   const [count, stride] = [labels.length, channels * size * size];
   await mkdir(out.kind === "folder" ? out.path : dirname(out.path), { recursive: true });
   if (out.kind === "png") return writePng(out.path, sheetOf(images, { count, channels, imageSize: size }, { scale }));
-  if (out.kind === "npz" && isPoints({ imageSize: size }))
+  if (out.kind === "npz" && kind === "points")
     return writeFileAtomically(out.path, encodeNpz({ arr_0: { shape: [count, channels], data: images } }));
-  if (out.kind === "npz" && channels !== 1 && channels !== 3)
+  if (out.kind === "npz" && kind === "latents")
     return writeFileAtomically(out.path, encodeNpz({ arr_0: { shape: [count, channels, size, size], data: images } }));
   const data = toBytes(images);
   if (out.kind === "npz")
@@ -167,15 +165,7 @@ const writeSamples = async (
 };
 
 /** arr_0: bytes [N H W 3], grey repeated; arr_1: labels int64 [N]. */
-const evaluatorArrays = (data: Uint8Array, labels: readonly number[], channels: number, size: number) => {
-  const [count, plane] = [labels.length, size * size];
-  const pixels = new Uint8Array(count * plane * 3);
-  for (let i = 0; i < count; i++)
-    for (let p = 0; p < plane; p++)
-      for (let c = 0; c < 3; c++)
-        pixels[(i * plane + p) * 3 + c] = data[(i * channels + Math.min(c, channels - 1)) * plane + p]!;
-  return {
-    arr_0: { shape: [count, size, size, 3], data: pixels },
-    arr_1: { shape: [count], data: BigInt64Array.from(labels, BigInt) },
-  };
-};
+const evaluatorArrays = (data: Uint8Array, labels: readonly number[], channels: number, size: number) => ({
+  arr_0: { shape: [labels.length, size, size, 3], data: channelsLast(data, labels.length, channels, size) },
+  arr_1: { shape: [labels.length], data: BigInt64Array.from(labels, BigInt) },
+});

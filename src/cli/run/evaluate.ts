@@ -1,29 +1,29 @@
 import { join } from "node:path";
-import { evaluate } from "../../train/evaluate/index.js";
+import { evaluate, evaluateRepeats, type Figure, figuresOf, figureText } from "../../train/evaluate/index.js";
 import type { EvaluateOptions } from "../evaluate.js";
-import { createProgress, formatNumber } from "../progress.js";
+import { createProgress } from "../progress.js";
+
+const show = (figures: readonly Figure[], out: (text: string) => void): void => {
+  const width = Math.max(...figures.map(({ name }) => name.length));
+  for (const figure of figures) out(`${figure.name.padEnd(width)}  ${figureText(figure)}\n`);
+};
 
 /** `soflow evaluate`: a line of progress, then the figures and where the page is. */
-export const run = async (options: EvaluateOptions, out: (text: string) => void): Promise<void> => {
+export const run = async ({ repeats, ...options }: EvaluateOptions, out: (text: string) => void): Promise<void> => {
   const progress = createProgress(process.stderr);
   const onProgress = (step: number, steps: number): void => progress.update({ step, steps, values: {} });
+  const page = join(options.out, "index.html");
+  if (repeats !== undefined) {
+    const { figures, results } = await evaluateRepeats({ ...options, onProgress }, repeats).finally(progress.done);
+    show(figures, out);
+    out(`${repeats} times ${results[0]!.count} images: ${page}\n`);
+    return;
+  }
   const results = await evaluate({ ...options, onProgress }).finally(progress.done);
   if (!results) {
     out(`features of part ${options.part?.index}/${options.part?.of}: ${options.out}; merge the parts with --merge\n`);
     return;
   }
-  const { frechet, spatialFrechet, kernel, inceptionScore, precision, recall, accuracy } = results.scores;
-  const figures = {
-    [results.metric]: frechet,
-    sFID: spatialFrechet,
-    kernel: kernel?.mean,
-    "Inception Score": inceptionScore?.mean,
-    precision,
-    recall,
-    accuracy,
-    floor: results.floor,
-  };
-  for (const [name, value] of Object.entries(figures))
-    if (value !== undefined) out(`${name.padEnd(Math.max(12, results.metric.length))} ${formatNumber(value)}\n`);
-  out(`${results.count} images: ${join(options.out, "index.html")}\n`);
+  show(figuresOf(results), out);
+  out(`${results.count} images: ${page}\n`);
 };

@@ -98,7 +98,7 @@ sed: 3
     "config.yaml:9:10 train.batch: expected whole number, received number 1.5",
     'config.yaml:10:20 objective.path is "lineer"; it must be linear or trig; did you mean linear?',
     "config.yaml:10:43 objective.velocityShare is 2; it must be at most 1",
-    "config.yaml:11:1 sed: unknown key; did you mean seed? the valid keys: seed, data, model, objective, optimizer, ema, train, out",
+    "config.yaml:11:1 sed: unknown key; did you mean seed? the valid keys: seed, data, model, objective, optimizer, ema, train, evaluation, out",
   ]);
 });
 

@@ -3,6 +3,7 @@ import { UserError } from "../../errors.js";
 import { dividesEvenly, firstCount, openMethod } from "../../methods/index.js";
 import { checkNetwork } from "../../models/network.js";
 import { dataProblem, dataSchema, imageShape } from "./data.js";
+import { evaluationProblem, evaluationSchema } from "./evaluation.js";
 import { above0, atLeast0, count, text, withKind } from "./fields.js";
 import { type ModelConfig, modelSchema, modelSizes } from "./model.js";
 import { objectiveProblem, objectiveSchema } from "./objective.js";
@@ -83,6 +84,7 @@ export const sections = z.strictObject({
   optimizer: optimizerSchema,
   ema: emaSchema,
   train: trainSchema,
+  evaluation: evaluationSchema,
   out: text().optional().describe("the run folder; by default runs/ and the name of this file"),
 });
 
@@ -138,6 +140,8 @@ export const configSchema = sections.superRefine((config, context) => {
   if (problem !== undefined) refuse(problem.split(" ", 1)[0]!.split("."), problem);
   const odd = dataProblem(config.data, toldOf(config.model));
   if (odd) refuse(["data", odd.field], `data.${odd.field} ${odd.text}`);
+  const unseen = evaluationProblem(config.evaluation, config.data);
+  if (unseen) refuse(["evaluation", unseen.field], `evaluation.${unseen.field} ${unseen.text}`);
   const unfit = objectiveProblem(config.objective, config.train.steps);
   const { batch, microBatches: parts } = config.train;
   if (!dividesEvenly(batch, parts, openMethod(config.objective).firstShare))

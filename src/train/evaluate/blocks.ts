@@ -44,7 +44,8 @@ const joined = (parts: readonly Float32Array[]): Float32Array => {
   return all;
 };
 
-const extractAll = async (extractor: FeatureExtractor, pixels: Uint8Array, n: number, size: number) => {
+/** Features of n images, uint8 [n H W 3], batch by batch. */
+export const extractAll = async (extractor: FeatureExtractor, pixels: Uint8Array, n: number, size: number) => {
   const each = size * size * 3;
   const parts: Extracted[] = [];
   for (let at = 0; at < n; at += extractor.batch) {

@@ -1,17 +1,18 @@
-import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
-import { frechetDistance, Moments } from "../../eval/index.js";
+import { type Features, frechetDistance, Moments } from "../../eval/index.js";
 import { openRuntime, type Runtime } from "../../runtime/index.js";
 import { writeFileAtomically } from "../files.js";
-import { openInception } from "../inception/extractor.js";
-import { BLOCK, computeBlocks, mergeBlocks } from "./blocks.js";
+import { computeBlocks, mergeBlocks } from "./blocks.js";
 import type { FeatureExtractor } from "./extractor.js";
-import { type DrawnOptions, datasetImages, type ImageSet, modelImages, npzImages } from "./imageSet.js";
-import { openFeatures } from "./judgeFeatures.js";
-import { findNeighbours, type Neighbours } from "./neighbours.js";
-import { cacheFolder, readStatistics, saveStatistics } from "./reference.js";
+import { metricName } from "./figures.js";
+import type { ImageSet } from "./imageSet.js";
+import type { DrawnOptions } from "./modelImages.js";
+import { findNeighbours, type Neighbours, neighbourRows } from "./neighbours.js";
+import { openExtractor, openImages, openSamples } from "./open.js";
+import { engineProducts } from "./products.js";
+import { type Reference, readStatistics, referenceFeatures, saveStatistics } from "./reference.js";
 import { type Pictures, reportPage } from "./report.js";
 import { type Gathered, gather, type Scores, type Statistics, score } from "./score.js";
 
@@ -30,6 +31,8 @@ export type EvaluateOptions = {
   readonly cache: string;
   /** Images; at most as many as there are, of a file or folder. */
   readonly count: number;
+  /** Images of each set that are compared pair by pair, for precision, recall and the kernel distance; 50,000 by default. */
+  readonly pairs?: number;
   readonly draw: Omit<DrawnOptions, "count">;
   /** Blocks of part i of n alone, from 1: computes features and no scores. */
   readonly part?: { readonly index: number; readonly of: number };
@@ -49,6 +52,8 @@ export type Results = {
   readonly metric: string;
   readonly count: number;
   readonly referenceCount?: number;
+  /** Images of each set that were compared pair by pair, where these are not all. */
+  readonly pairs?: number;
   readonly classes: readonly string[];
   readonly scores: Scores;
   /** The distance of the reference's one half to its other: what perfect samples of that many would score. */
@@ -58,93 +63,77 @@ export type Results = {
 
 const SHOWN = 64;
 const NEIGHBOURS = 8;
+const PAIRS = 50_000;
+/** Images of the reference that are halved to see what perfect samples would score. */
+const HALVED = 5000;
 
-const openSamples = (
-  options: EvaluateOptions,
-  runtime: Runtime,
-  { size = 32 }: FeatureExtractor,
-): Promise<ImageSet> => {
-  const { samples, draw, count } = options;
-  if (/\.npz$/i.test(samples)) return npzImages(samples);
-  const isModel = ["config.json", "network.json", "checkpoints"].some((name) => existsSync(join(samples, name)));
-  if (isModel || /\.safetensors$|latest$/.test(samples))
-    return modelImages(runtime, samples, { ...draw, count }, BLOCK);
-  return datasetImages(samples, size, "train");
-};
-
-const openReference = (reference: string, { size = 32 }: FeatureExtractor): Promise<ImageSet> =>
-  /\.npz$/i.test(reference) ? npzImages(reference) : datasetImages(reference, size, "train");
-
-type Reference = { readonly set: ImageSet; readonly folder: string; readonly gathered: Gathered };
-
-/** A reference's images as features, from the cache where they are there. */
-const referenceFeatures = async (
-  options: EvaluateOptions,
-  extractor: FeatureExtractor,
-  D: number,
-): Promise<Reference> => {
-  const { reference, cache, signal, onProgress } = options;
-  const set = await openReference(reference, extractor);
-  const folder = cacheFolder(cache, set.identity, extractor);
-  await computeBlocks(set, extractor, {
-    folder,
-    count: set.length,
-    ...(signal && { signal }),
-    onProgress: (done, of) => onProgress?.(done, of, "reference"),
-  });
-  return { set, folder, gathered: await gather(folder, set.length, D) };
-};
-
-const halves = (features: Float32Array, D: number): number | undefined => {
-  const rows = Math.floor(features.length / D / 2);
+const halves = ({ data, dimensions: D }: Features): number | undefined => {
+  const rows = Math.floor(Math.min(data.length / D, HALVED) / 2);
   if (rows < 2) return undefined;
-  const moments = (from: number): Moments => new Moments(D).add(features.subarray(from * D, (from + rows) * D));
+  const moments = (from: number): Moments => new Moments(D).add(data.subarray(from * D, (from + rows) * D));
   return frechetDistance(moments(0), moments(rows));
 };
 
-/** Pictures of the nearest images, row by row. */
-const neighbourRows = async (near: readonly Neighbours[], pixels: Uint8Array, set: ImageSet): Promise<Uint8Array> => {
-  const each = set.size * set.size * 3;
-  const rows = new Uint8Array(near.length * 3 * each);
-  for (const { sample, byPixels, byFeatures } of near) {
-    rows.set(pixels.subarray(sample * each, (sample + 1) * each), sample * 3 * each);
-    rows.set((await set.read(byPixels.index, 1)).pixels, (sample * 3 + 1) * each);
-    rows.set((await set.read(byFeatures.index, 1)).pixels, (sample * 3 + 2) * each);
-  }
-  return rows;
+const openReference = async (
+  { reference, cache, pairs = PAIRS, signal, onProgress }: EvaluateOptions,
+  extractor: FeatureExtractor,
+  dimensions: number,
+): Promise<Reference | Statistics> => {
+  const known = /\.npz$/i.test(reference) ? await readStatistics(reference, extractor) : undefined;
+  if (known) return known;
+  return referenceFeatures(await openImages(reference, extractor), extractor, {
+    cache,
+    dimensions,
+    pairs,
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress: (done, of) => onProgress(done, of, "reference") }),
+  });
 };
 
-const scoreAll = async (options: EvaluateOptions, extractor: FeatureExtractor, set: ImageSet, count: number) => {
-  const folder = join(options.out, "features");
+const scoreAll = async (
+  options: EvaluateOptions,
+  runtime: Runtime,
+  extractor: FeatureExtractor,
+  set: ImageSet,
+  count: number,
+): Promise<Results> => {
+  const { out, pairs = PAIRS } = options;
   const { pixels } = await set.read(0, Math.min(SHOWN, count));
   const { pool } = await extractor.extract(pixels.subarray(0, set.size * set.size * 3), 1, set.size);
-  const D = pool.length;
-  const samples = await gather(folder, count, D);
-  const known = /\.npz$/i.test(options.reference) ? await readStatistics(options.reference, extractor) : undefined;
-  const reference = known ?? (await referenceFeatures(options, extractor, D));
-  await saveStatistics(join(options.out, "statistics.npz"), samples, extractor);
-  const results = summary(options, extractor, set, samples, reference);
-  return writeResults(options.out, results, { size: set.size, samples: pixels }, samples, reference);
+  const samples = await gather(join(out, "features"), count, pool.length, pairs);
+  const reference = await openReference(options, extractor, pool.length);
+  const { products, release } = await engineProducts(runtime, pool.length);
+  try {
+    await saveStatistics(join(out, "statistics.npz"), samples, extractor);
+    const scores = await score(samples, "set" in reference ? reference.gathered : reference, products);
+    const results = summary(options, extractor, set, scores, count, reference);
+    return await writeResults(out, results, { size: set.size, samples: pixels }, samples, reference);
+  } finally {
+    release();
+    if ("set" in reference) await reference.set.close();
+  }
 };
 
 const summary = (
-  options: EvaluateOptions,
+  { samples, reference: name, pairs = PAIRS }: EvaluateOptions,
   extractor: FeatureExtractor,
   set: ImageSet,
-  samples: Gathered,
+  scores: Scores,
+  count: number,
   reference: Reference | Statistics,
 ): Results => {
   const data = "set" in reference ? reference : undefined;
-  const floor = data && halves(data.gathered.few, samples.moments.dimensions);
+  const floor = data && halves(data.gathered.few);
   return {
-    samples: options.samples,
-    reference: options.reference,
+    samples,
+    reference: name,
     features: `${extractor.name}-${extractor.hash}`,
-    metric: extractor.name === "inception" ? "FID" : `FD-${extractor.name}-${extractor.hash}`,
-    count: samples.moments.count,
+    metric: metricName(extractor),
+    count,
     ...(data && { referenceCount: data.set.length }),
+    ...(data && Math.max(count, data.set.length) > pairs && { pairs }),
     classes: data?.set.classes ?? set.classes,
-    scores: score(samples, "set" in reference ? reference.gathered : reference),
+    scores,
     ...(floor !== undefined && { floor }),
   };
 };
@@ -159,10 +148,9 @@ const writeResults = async (
   const data = "set" in reference && reference.set.size === pictures.size ? reference : undefined;
   const [D, each] = [samples.moments.dimensions, pictures.size ** 2 * 3];
   const few = pictures.samples.subarray(0, NEIGHBOURS * each);
-  const features = samples.few.subarray(0, (few.length / each) * D);
-  const near = data && (await findNeighbours(few, features, D, data.set, data.folder));
+  const features = { data: samples.few.data.subarray(0, (few.length / each) * D), dimensions: D };
+  const near = data && (await findNeighbours(few, features, data.set, data.folder));
   const neighbours = data && near ? await neighbourRows(near, few, data.set) : undefined;
-  if ("set" in reference) await reference.set.close();
   const all: Results = near ? { ...results, neighbours: near } : results;
   await writeFileAtomically(join(out, "index.html"), await reportPage(all, { ...pictures, neighbours }));
   await writeFileAtomically(join(out, "results.json"), `${JSON.stringify(all, null, 2)}\n`);
@@ -170,8 +158,8 @@ const writeResults = async (
 };
 
 const evaluateWith = async (options: EvaluateOptions, runtime: Runtime, extractor: FeatureExtractor) => {
-  const { out, part, merge = [], signal, onProgress } = options;
-  const set = await openSamples(options, runtime, extractor);
+  const { out, part, merge = [], signal, onProgress, draw } = options;
+  const set = await openSamples(options.samples, { ...draw, count: options.count }, runtime, extractor);
   try {
     const count = Math.min(options.count, set.length);
     if (count < 2)
@@ -191,15 +179,10 @@ const evaluateWith = async (options: EvaluateOptions, runtime: Runtime, extracto
       ...(signal && { signal }),
       onProgress: (done, of) => onProgress?.(done, of, "samples"),
     });
-    return part ? undefined : await scoreAll(options, extractor, set, count);
+    return part ? undefined : await scoreAll(options, runtime, extractor, set, count);
   } finally {
     await set.close();
   }
-};
-
-const openExtractor = (runtime: Runtime, features: string): Promise<FeatureExtractor> => {
-  if (features === "inception") return openInception(runtime);
-  return /\.(pth|pb)$/.test(features) ? openInception(runtime, { path: features }) : openFeatures(runtime, features);
 };
 
 /**

@@ -3,12 +3,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { type DataSource, type Dataset, openDataset } from "../../data/index.js";
 import { UserError } from "../../errors.js";
-import { toBytes } from "../../formats/grid.js";
-import type { Runtime } from "../../runtime/index.js";
 import { resolveConfig } from "../config/index.js";
-import { collect, type DrawOptions, Generator, readWeights } from "../generate.js";
-import { chooseLabels } from "../sample.js";
-import { openSource } from "../source.js";
 import { type NpzFile, openNpz } from "./npzFile.js";
 
 /** Images and their labels. */
@@ -28,18 +23,8 @@ export type ImageSet = {
   readonly close: () => Promise<void>;
 };
 
-/** Planes [n C H W] as [n H W 3], grey repeated. */
-const channelsLast = (data: Uint8Array, n: number, channels: number, size: number): Uint8Array => {
-  const plane = size * size;
-  const pixels = new Uint8Array(n * plane * 3);
-  for (let i = 0; i < n; i++)
-    for (let p = 0; p < plane; p++)
-      for (let c = 0; c < 3; c++)
-        pixels[(i * plane + p) * 3 + c] = data[(i * channels + Math.min(c, channels - 1)) * plane + p]!;
-  return pixels;
-};
-
-const digest = (value: unknown): string =>
+/** The same text for equal values. */
+export const digest = (value: unknown): string =>
   createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
 
 const fileMark = async (path: string): Promise<readonly unknown[]> => {
@@ -98,44 +83,16 @@ export const dataSource = (text: string, size: number): DataSource => {
   return resolveConfig({ file: text }).data;
 };
 
-/** The images of a dataset, in its order. */
-export const datasetImages = async (text: string, size: number, split: "train" | "test"): Promise<ImageSet> => {
-  const source = dataSource(text, size);
-  const dataset = await openDataset(source, 0, split);
+/** The images that a dataset trains with, in its order. */
+export const datasetImages = async (source: DataSource): Promise<ImageSet> => {
+  const dataset = await openDataset(source, 0);
   return {
     name: dataset.name,
-    identity: digest(["data", source, split, dataset.length, dataset.source(0)]),
+    identity: digest(["data", source, "train", dataset.length, dataset.source(0)]),
     size: dataset.shape.width,
     length: dataset.length,
     classes: dataset.classes,
     read: (first, n) => readSamples(dataset, first, n),
     close: () => dataset.close(),
   };
-};
-
-export type DrawnOptions = Omit<DrawOptions, "batch"> & { readonly count: number; readonly seed: number };
-
-/** The images that a model draws: image i depends on the seed and i alone. */
-export const modelImages = async (
-  runtime: Runtime,
-  source: string,
-  { count, seed, ...draw }: DrawnOptions,
-  block: number,
-): Promise<ImageSet> => {
-  const { description, file, prefix } = await openSource(source, "ema", "evaluate");
-  const weights = await readWeights(description, (name) => file.read(prefix + name));
-  await file.close();
-  const { imageSize: size, channels } = description.network;
-  if (size === 1) throw new UserError("evaluate: this model draws points, not images; compare measures those");
-  const labels = chooseLabels(null, description);
-  const hash = createHash("sha256");
-  for (const values of Object.values(weights)) hash.update(new Uint8Array(values.buffer));
-  const generator = await Generator.create(runtime, description, { ...draw, batch: Math.min(100, block) }, weights);
-  const read = async (first: number, n: number): Promise<Images> => {
-    const drawn = await collect(generator.generate({ first, count: first + n, labels, seed }));
-    return { pixels: channelsLast(toBytes(drawn.images), n, channels, size), labels: drawn.labels };
-  };
-  const identity = digest(["model", description, hash.digest("hex"), draw, seed]);
-  const { classes } = description;
-  return { name: source, identity, size, length: count, classes, read, close: async () => generator.release() };
 };

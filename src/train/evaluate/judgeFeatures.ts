@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
+import { channelsFirst } from "../../formats/planes.js";
 import type { Runtime } from "../../runtime/index.js";
 import { writeFileAtomically } from "../files.js";
 import { Judge } from "../judge.js";
@@ -8,16 +9,8 @@ import type { FeatureExtractor } from "./extractor.js";
 
 const DESCRIPTION = "features.json";
 
-/** uint8 [n H W 3] as [n C H W] in [−1, 1]; of grey images the first channel. */
-const planes = (images: Uint8Array, n: number, size: number, channels: number): Float32Array<ArrayBuffer> => {
-  const plane = size * size;
-  const out = new Float32Array(n * channels * plane);
-  for (let i = 0; i < n; i++)
-    for (let c = 0; c < channels; c++)
-      for (let p = 0; p < plane; p++)
-        out[(i * channels + c) * plane + p] = images[(i * plane + p) * 3 + c]! / 127.5 - 1;
-  return out;
-};
+/** Bytes to [−1, 1]. */
+const signed = (byte: number): number => byte / 127.5 - 1;
 
 /** A classifier trained here, as features: never the field's FID. */
 export const judgeExtractor = (judge: Judge, name: string): FeatureExtractor => ({
@@ -26,7 +19,7 @@ export const judgeExtractor = (judge: Judge, name: string): FeatureExtractor => 
   size: judge.shape.imageSize,
   batch: 128,
   extract: async (images, n, size) => {
-    const { features, labels } = await judge.judge(planes(images, n, size, judge.shape.channels));
+    const { features, labels } = await judge.judge(channelsFirst(images, n, judge.shape.channels, size, signed));
     return { pool: features, labels };
   },
   release: () => judge.release(),

@@ -1,18 +1,16 @@
-import { nearest } from "../../eval/index.js";
+import { type Features, type Near, nearest } from "../../eval/index.js";
 import { readBlocks } from "./blocks.js";
 import type { ImageSet } from "./imageSet.js";
 
 /** A sample and the reference images that are nearest to it: were it copied, its distance would be near 0. */
 export type Neighbours = {
   readonly sample: number;
-  readonly byPixels: { readonly index: number; readonly squared: number };
-  readonly byFeatures: { readonly index: number; readonly squared: number };
+  readonly byPixels: Near;
+  readonly byFeatures: Near;
 };
 
 /** Images that are compared at once. */
 const AT_ONCE = 500;
-
-type Near = { readonly index: number; readonly squared: number };
 
 const nearer = (best: readonly Near[], found: readonly Near[], offset: number): readonly Near[] =>
   found.map((near, i) =>
@@ -35,12 +33,13 @@ const byPixels = async (samples: Uint8Array, size: number, reference: ImageSet):
   return best;
 };
 
-const byFeatures = async (features: Float32Array, D: number, folder: string, count: number) => {
+const byFeatures = async (features: Features, folder: string, count: number) => {
+  const { dimensions } = features;
   let best: readonly Near[] = [];
   let first = 0;
   for await (const { pool } of readBlocks(folder, count)) {
-    best = nearer(best, nearest({ data: features, dimensions: D }, { data: pool, dimensions: D }), first);
-    first += pool.length / D;
+    best = nearer(best, nearest(features, { data: pool, dimensions }), first);
+    first += pool.length / dimensions;
   }
   return best;
 };
@@ -48,12 +47,27 @@ const byFeatures = async (features: Float32Array, D: number, folder: string, cou
 /** The nearest reference images of the first samples.   pixels uint8 [n H W 3], features [n D] */
 export const findNeighbours = async (
   pixels: Uint8Array,
-  features: Float32Array,
-  D: number,
+  features: Features,
   reference: ImageSet,
   folder: string,
 ): Promise<readonly Neighbours[]> => {
   const near = await byPixels(pixels, reference.size, reference);
-  const alike = await byFeatures(features, D, folder, reference.length);
+  const alike = await byFeatures(features, folder, reference.length);
   return near.map((found, sample) => ({ sample, byPixels: found, byFeatures: alike[sample]! }));
+};
+
+/** Pictures of the nearest images, row by row: the sample, the nearest by pixels, the nearest by features. */
+export const neighbourRows = async (
+  near: readonly Neighbours[],
+  pixels: Uint8Array,
+  set: ImageSet,
+): Promise<Uint8Array> => {
+  const each = set.size * set.size * 3;
+  const rows = new Uint8Array(near.length * 3 * each);
+  for (const { sample, byPixels, byFeatures } of near) {
+    rows.set(pixels.subarray(sample * each, (sample + 1) * each), sample * 3 * each);
+    rows.set((await set.read(byPixels.index, 1)).pixels, (sample * 3 + 1) * each);
+    rows.set((await set.read(byFeatures.index, 1)).pixels, (sample * 3 + 2) * each);
+  }
+  return rows;
 };

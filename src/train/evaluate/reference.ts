@@ -3,9 +3,11 @@ import { UserError } from "../../errors.js";
 import type { GaussianMoments } from "../../eval/index.js";
 import { encodeNpz, type NpyArray } from "../../formats/npz.js";
 import { writeFileAtomically } from "../files.js";
+import { computeBlocks } from "./blocks.js";
 import type { FeatureExtractor } from "./extractor.js";
+import type { ImageSet } from "./imageSet.js";
 import { openNpz } from "./npzFile.js";
-import type { Statistics } from "./score.js";
+import { type Gathered, gather, type Statistics } from "./score.js";
 
 const FIELD = "inception";
 
@@ -68,5 +70,30 @@ export const readStatistics = async (path: string, extractor: FeatureExtractor):
 };
 
 /** Where the features of a dataset are kept: by what they are of. */
-export const cacheFolder = (cache: string, identity: string, extractor: FeatureExtractor): string =>
+const cacheFolder = (cache: string, identity: string, extractor: FeatureExtractor): string =>
   join(cache, `${identity}-${extractorName(extractor)}`);
+
+/** Images that samples are compared with: where their features are kept, and what is known of these. */
+export type Reference = { readonly set: ImageSet; readonly folder: string; readonly gathered: Gathered };
+
+export type ReferenceOptions = {
+  readonly cache: string;
+  /** Numbers in a feature. */
+  readonly dimensions: number;
+  /** Images whose features stay in memory. */
+  readonly pairs: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, count: number) => void;
+};
+
+/** A reference's images as features, from the cache where they are there. */
+export const referenceFeatures = async (
+  set: ImageSet,
+  extractor: FeatureExtractor,
+  { cache, dimensions, pairs, signal, onProgress }: ReferenceOptions,
+): Promise<Reference> => {
+  const folder = cacheFolder(cache, set.identity, extractor);
+  const listeners = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+  await computeBlocks(set, extractor, { folder, count: set.length, ...listeners });
+  return { set, folder, gathered: await gather(folder, set.length, dimensions, pairs) };
+};

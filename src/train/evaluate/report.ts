@@ -1,6 +1,7 @@
 import { grid } from "../../formats/grid.js";
 import { encodePng } from "../picture.js";
 import type { Results } from "./evaluate.js";
+import { type Figure, figuresOf, figureText } from "./figures.js";
 
 const escapeText = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
@@ -24,23 +25,6 @@ const table = (head: readonly string[], rows: readonly (readonly (string | numbe
     .map((row) => `<tr>${row.map((cell) => `<td>${escapeText(String(cell))}</td>`).join("")}</tr>`)
     .join("")}</table>`;
 
-const figures = ({ metric, scores, floor }: Results): (readonly [string, string])[] => {
-  const { frechet, kernel, precision, recall, inceptionScore, accuracy } = scores;
-  const rows: [string, number | undefined, string?][] = [
-    [metric, frechet],
-    [metric === "FID" ? "sFID" : `${metric}, places kept`, scores.spatialFrechet],
-    ["kernel distance", kernel?.mean, kernel && ` ± ${number(kernel.deviation)} over subsets`],
-    ["precision", precision],
-    ["recall", recall],
-    ["Inception Score", inceptionScore?.mean, inceptionScore && ` ± ${number(inceptionScore.deviation)} over splits`],
-    ["label accuracy", accuracy],
-    [`${metric} of one half of the reference to the other`, floor],
-  ];
-  return rows.flatMap(([name, value, more = ""]) =>
-    value === undefined ? [] : [[name, number(value) + more] as const],
-  );
-};
-
 /** Pictures of a report, uint8 [n H W 3]. */
 export type Pictures = {
   readonly size: number;
@@ -49,15 +33,34 @@ export type Pictures = {
   readonly neighbours: Uint8Array | undefined;
 };
 
+const head = (
+  samples: string,
+): string => `<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation of ${escapeText(samples)}</title>
+<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}td,th{padding:.2rem .8rem;text-align:left}img{max-width:100%;image-rendering:pixelated}</style>
+<h1>${escapeText(samples)}</h1>`;
+
+/** The page of an evaluation that was repeated: figures over the seeds, and where each seed's own page is. */
+export const repeatsPage = (results: Results, seeds: readonly number[], figures: readonly Figure[]): string =>
+  `${head(results.samples)}
+<p>${seeds.length} times ${results.count} images against ${escapeText(results.reference)}, on features ${escapeText(results.features)}.</p>
+${table(
+  ["figure", "mean"],
+  figures.map((figure) => [figure.name, figureText(figure)]),
+)}
+<p>Each seed by itself: ${seeds.map((seed) => `<a href="seed-${seed}/index.html">${seed}</a>`).join(", ")}.</p>
+</html>
+`;
+
 /** The page of an evaluation: one file, nothing loaded. */
 export const reportPage = async (results: Results, { size, samples, neighbours }: Pictures): Promise<string> => {
   const { perClass = [] } = results.scores;
   const near = results.neighbours ?? [];
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation of ${escapeText(results.samples)}</title>
-<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}td,th{padding:.2rem .8rem;text-align:left}img{max-width:100%;image-rendering:pixelated}</style>
-<h1>${escapeText(results.samples)}</h1>
+  return `${head(results.samples)}
 <p>${results.count} images against ${escapeText(results.reference)}, on features ${escapeText(results.features)}.</p>
-${table(["figure", "value"], figures(results))}
+${table(
+  ["figure", "value"],
+  figuresOf(results).map((figure) => [figure.name, figureText(figure)]),
+)}
 <h2>Samples</h2>${await sheet(samples, size)}
 ${
   perClass.length > 0

@@ -1,44 +1,35 @@
 import {
   BlockMoments,
+  bootstrap,
+  type Features,
   frechetDistance,
+  frechetOfFew,
   type GaussianMoments,
+  type Interval,
   inceptionScore,
   kernelDistance,
   Moments,
+  type Products,
   precisionRecall,
 } from "../../eval/index.js";
 import { shareCorrect } from "../judge.js";
 import { readBlocks } from "./blocks.js";
 
-/** Features that are compared pair by pair: this many of each set at most. */
-const PAIRS = 5000;
-/** Numbers in the covariances of all labels; labels beyond have no figure. */
-const MOST_BY_CLASS = 2 ** 26;
-
-/** Features of one set, in memory: at most PAIRS of them for what looks at pairs. */
-type Gathered = {
+/** What is known of one set's features; those of the first images stay in memory, for what looks at pairs. */
+export type Gathered = {
   readonly moments: BlockMoments;
   /** Of the features that keep places, where there are some. */
   readonly spatial: BlockMoments | undefined;
-  readonly byClass: ReadonlyMap<number, Moments>;
-  readonly few: Float32Array;
+  readonly few: Features;
   readonly probabilities: Float32Array;
   readonly labels: readonly number[];
   readonly found: readonly number[];
 };
 
-const addToClasses = (byClass: Map<number, Moments>, pool: Float32Array, labels: readonly number[], D: number): void =>
-  labels.forEach((label, i) => {
-    if (!byClass.has(label) && (byClass.size + 1) * D * D > MOST_BY_CLASS) return;
-    const moments = byClass.get(label) ?? new Moments(D);
-    byClass.set(label, moments.add(pool.subarray(i * D, (i + 1) * D)));
-  });
-
-/** Reads a folder of features once. Memory: the moments (of classes too) and PAIRS features. */
-export const gather = async (folder: string, count: number, D: number): Promise<Gathered> => {
+/** Reads a folder of features once. Memory: the moments, and the features of `pairs` images. */
+export const gather = async (folder: string, count: number, D: number, pairs: number): Promise<Gathered> => {
   const moments = new BlockMoments(D);
-  const byClass = new Map<number, Moments>();
-  const few = new Float32Array(Math.min(count, PAIRS) * D);
+  const few = new Float32Array(Math.min(count, pairs) * D);
   const [labels, found]: [number[], number[]] = [[], []];
   let probabilities = new Float32Array(0);
   let spatial: BlockMoments | undefined;
@@ -48,7 +39,6 @@ export const gather = async (folder: string, count: number, D: number): Promise<
     moments.addBlock(block.index, block.pool);
     if (block.spatial.length > 0) spatial ??= new BlockMoments(block.spatial.length / rows);
     spatial?.addBlock(block.index, block.spatial);
-    addToClasses(byClass, block.pool, block.labels, D);
     if (done < few.length) few.set(block.pool.subarray(0, few.length - done), done);
     done += block.pool.length;
     if (probabilities.length === 0) probabilities = new Float32Array((block.probabilities.length / rows) * count);
@@ -57,7 +47,7 @@ export const gather = async (folder: string, count: number, D: number): Promise<
     labels.push(...block.labels);
     found.push(...block.found);
   }
-  return { moments, spatial, byClass, few, probabilities, labels, found };
+  return { moments, spatial, few: { data: few, dimensions: D }, probabilities, labels, found };
 };
 
 /** What is said of samples; what cannot be said of them is left out. */
@@ -70,48 +60,86 @@ export type Scores = {
   readonly recall?: number;
   readonly inceptionScore?: { readonly mean: number; readonly deviation: number };
   readonly accuracy?: number;
+  /** Of the shares: what 95 % of their bootstrap resamples lie in. */
+  readonly intervals?: { readonly [name in "precision" | "recall" | "accuracy"]?: Interval };
   readonly perClass?: readonly { readonly label: number; readonly frechet: number; readonly count: number }[];
 };
 
+/** The features in memory whose images have a label. */
+const ofLabel = ({ few: { data, dimensions: D }, labels }: Gathered, label: number): Features => {
+  const rows = [...Array(data.length / D).keys()].filter((i) => labels[i] === label);
+  const own = new Float32Array(rows.length * D);
+  for (const [at, row] of rows.entries()) own.set(data.subarray(row * D, (row + 1) * D), at * D);
+  return { data: own, dimensions: D };
+};
+
+/** By covariances, or without them where there are fewer images than dimensions. */
+const distanceOf = (p: Features, q: Features): number => {
+  const D = p.dimensions;
+  if (Math.min(p.data.length, q.data.length) < D * D) return frechetOfFew(p, q);
+  return frechetDistance(new Moments(D).add(p.data), new Moments(D).add(q.data));
+};
+
 const perClass = (samples: Gathered, reference: Gathered): NonNullable<Scores["perClass"]> =>
-  [...samples.byClass]
-    .sort(([a], [b]) => a - b)
-    .flatMap(([label, moments]) => {
-      const other = reference.byClass.get(label);
-      return other && Math.min(other.count, moments.count) > 1
-        ? [{ label, frechet: frechetDistance(moments, other), count: moments.count }]
-        : [];
+  [...new Set(samples.labels)]
+    .sort((a, b) => a - b)
+    .flatMap((label) => {
+      const [own, other] = [ofLabel(samples, label), ofLabel(reference, label)];
+      const count = own.data.length / own.dimensions;
+      if (Math.min(count, other.data.length / own.dimensions) < 2) return [];
+      return [{ label, frechet: distanceOf(own, other), count }];
     });
 
+/** The share of ones, as often as it comes out under resampling. */
+const intervalOf = (ones: ArrayLike<number>): Interval =>
+  bootstrap(ones.length, (rows) => rows.reduce((sum, i) => sum + ones[i]!, 0) / rows.length, {
+    resamples: 1000,
+    seed: 0,
+  });
+
+/** Neighbours that must lie beside an image for precision and recall. */
+const NEIGHBOURS = 3;
+
+const manifoldScores = async (real: Features, made: Features, products: Products) => {
+  const D = real.dimensions;
+  if (Math.min(real.data.length, made.data.length) <= NEIGHBOURS * D) return { intervals: {} };
+  const { precision, recall, precise, recalled } = await precisionRecall(real, made, { k: NEIGHBOURS, products });
+  return { precision, recall, intervals: { precision: intervalOf(precise), recall: intervalOf(recalled) } };
+};
+
 /** Scores against features. */
-const againstFeatures = (
-  samples: Gathered,
-  reference: Gathered,
-  D: number,
-): Omit<Scores, "frechet" | "spatialFrechet"> => {
-  const [made, real] = [samples.few, reference.few].map((data) => ({ data, dimensions: D }));
-  return {
-    kernel: kernelDistance(real!, made!, { subsets: 20 }),
-    ...(Math.min(samples.few.length, reference.few.length) > 3 * D && precisionRecall(real!, made!)),
-    ...(samples.byClass.size > 1 && { perClass: perClass(samples, reference) }),
-  };
+const againstFeatures = async (samples: Gathered, reference: Gathered, products: Products) => ({
+  kernel: await kernelDistance(reference.few, samples.few, { products }),
+  ...(await manifoldScores(reference.few, samples.few, products)),
+  ...(new Set(samples.labels).size > 1 && { perClass: perClass(samples, reference) }),
+});
+
+const accuracyScores = ({ found, labels }: Gathered) => {
+  if (found.length === 0 || labels.length === 0) return undefined;
+  const right = found.map((label, i) => Number(label === labels[i]));
+  return { accuracy: shareCorrect(found, labels), interval: intervalOf(right) };
 };
 
 /** Mean and covariance that were computed elsewhere. */
 export type Statistics = { readonly moments: GaussianMoments; readonly spatial: GaussianMoments | undefined };
 
 /** All scores of samples against features, or against mean and covariance alone. */
-export const score = (samples: Gathered, reference: Gathered | Statistics): Scores => {
-  const D = samples.moments.dimensions;
-  const { probabilities, labels, found, spatial } = samples;
+export const score = async (
+  samples: Gathered,
+  reference: Gathered | Statistics,
+  products: Products,
+): Promise<Scores> => {
+  const { probabilities, spatial } = samples;
   const rows = samples.moments.count;
+  const accuracy = accuracyScores(samples);
+  const { intervals = {}, ...others } = "few" in reference ? await againstFeatures(samples, reference, products) : {};
+  const all = { ...intervals, ...(accuracy && { accuracy: accuracy.interval }) };
   return {
     frechet: frechetDistance(samples.moments, reference.moments),
     ...(spatial && reference.spatial && { spatialFrechet: frechetDistance(spatial, reference.spatial) }),
-    ...("few" in reference && againstFeatures(samples, reference, D)),
+    ...others,
     ...(probabilities.length > 0 && { inceptionScore: inceptionScore(probabilities, probabilities.length / rows) }),
-    ...(found.length > 0 && labels.length > 0 && { accuracy: shareCorrect(found, labels) }),
+    ...(accuracy && { accuracy: accuracy.accuracy }),
+    ...(Object.keys(all).length > 0 && { intervals: all }),
   };
 };
-
-export type { Gathered };

@@ -1,9 +1,7 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { messageOf, UserError } from "../../errors.js";
-import { writeFileAtomically } from "../files.js";
+import { sha256Of, writeFileAtomically } from "../files.js";
 
 export type DownloadOptions = {
   /** SHA-256 that the file must have, or its first digits; by default the one that the server states, if it does. */
@@ -24,12 +22,6 @@ export type Downloaded = { readonly status: "new" | "unchanged" | "missing"; rea
 const partPaths = (file: string) => ({ bytes: `${file}.part`, etag: `${file}.part.etag` });
 
 const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
-
-export const sha256Of = async (path: string): Promise<string> => {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  return hash.digest("hex");
-};
 
 /** A checksum where the ETag is one: Hugging Face's hubs give that of large files so. */
 const statedSha256 = (headers: Headers): string | undefined =>

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
 import { resizeMatrix } from "../../eval/resize.js";
+import { channelsFirst } from "../../formats/planes.js";
 import type { Tensor } from "../../graph/tensor.js";
 import { INCEPTION_SIZE, inception } from "../../models/inception.js";
 import { Scope } from "../../nn/index.js";
@@ -9,13 +10,14 @@ import { lower } from "../../onnx/index.js";
 import { constantOf, input, matmul, softmax } from "../../ops/index.js";
 import type { Runtime } from "../../runtime/index.js";
 import type { Extracted, FeatureExtractor } from "../evaluate/extractor.js";
+import { sha256Of } from "../files.js";
 import { cacheFolder } from "../hub/cache.js";
-import { download, sha256Of } from "../hub/download.js";
+import { download } from "../hub/download.js";
 import { readInceptionWeights } from "./weights.js";
 
-/** The PyTorch port's file. Its name holds the first digits of its SHA-256, as all that PyTorch's hub downloads do. */
+/** The PyTorch port's file, and its checksum, which begins with the digits in the name. */
 const FILE = "pt_inception-2015-12-05-6726825d.pth";
-const SHA256 = "6726825d";
+const SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2";
 const ADDRESS = `https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/${FILE}`;
 
 export type InceptionOptions = {
@@ -56,16 +58,6 @@ export const inceptionInput = (x: Tensor): Tensor => {
   return matmul(matrix, wide).sub(128).div(128);
 };
 
-/** Bytes [n S S 3] as floats [batch 3 S S] in 0 … 255; places beyond the last image stay 0. */
-const planes = (bytes: Uint8Array, n: number, batch: number, size: number): Float32Array<ArrayBuffer> => {
-  const plane = size * size;
-  const out = new Float32Array(batch * 3 * plane);
-  for (let i = 0; i < n; i++)
-    for (let p = 0; p < plane; p++)
-      for (let c = 0; c < 3; c++) out[(i * 3 + c) * plane + p] = bytes[(i * plane + p) * 3 + c]!;
-  return out;
-};
-
 type Weights = Awaited<ReturnType<typeof readInceptionWeights>>;
 
 /** The network compiled for images of one size. */
@@ -81,7 +73,9 @@ const compileFor = async (runtime: Runtime, given: Weights, batch: number, size:
     ((await results[name]!.read()) as Float32Array).slice(0, n * outputs[name].dim(1));
   return {
     run: async (bytes: Uint8Array, n: number): Promise<Extracted> => {
-      await images.write(planes(bytes, n, batch, size));
+      const padded = new Float32Array(batch * 3 * size * size);
+      padded.set(channelsFirst(bytes, n, 3, size, (byte) => byte));
+      await images.write(padded);
       await executable.run({ x: images }, results);
       return {
         pool: await rows("pool", n),
