@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { plainProducts, TILE } from "../src/eval/index.js";
+import { plainProducts } from "../src/eval/index.js";
 import { encodeNpz, type NpyArray } from "../src/formats/npz.js";
 import { key } from "../src/random/random.js";
 import { openRuntime } from "../src/runtime/index.js";
@@ -117,7 +117,8 @@ describe("evaluation", () => {
 
   test("products on the engine are those of a plain loop", async () => {
     const runtime = await openRuntime({ threads: 1 });
-    const { products, release } = await engineProducts(runtime, 5);
+    const products = await engineProducts(runtime, 5);
+    const TILE = products.rows;
     const random = (name: string, n: number) => ({
       data: key(2)
         .fold(name)
@@ -129,12 +130,12 @@ describe("evaluation", () => {
       [TILE, 2],
       [7, TILE],
     ] as const) {
-      const found = await products(random("a", n), random("b", m));
-      const wanted = await plainProducts(random("a", n), random("b", m));
+      const found = await products.multiply(random("a", n), random("b", m));
+      const wanted = await plainProducts.multiply(random("a", n), random("b", m));
       expect(found.length).toBe(n * m);
       expect(found.every((value, i) => Math.abs(value - wanted[i]!) < 1e-12)).toBe(true);
     }
-    release();
+    products.release();
     await runtime.close();
   });
 

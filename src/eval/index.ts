@@ -5,5 +5,6 @@ export { type KidOptions, kernelDistance } from "./kernelDistance.js";
 export { type Manifold, type ManifoldOptions, precisionRecall } from "./manifold.js";
 export { BlockMoments, Moments, type MomentsNode } from "./moments.js";
 export { type Near, nearest } from "./nearest.js";
-export { type Features, type Products, plainProducts, TILE } from "./pairs.js";
+export { type Features, type Products, plainProducts } from "./pairs.js";
 export { energyDistance, type SlicedOptions, slicedWasserstein } from "./points.js";
+export { addFeatures, momentsOf } from "./scatter.js";

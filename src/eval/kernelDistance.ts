@@ -1,11 +1,11 @@
 import { UserError } from "../errors.js";
 import { key } from "../random/random.js";
-import { comparable, countOf, type Features, type Products, plainProducts, TILE } from "./pairs.js";
+import { comparable, countOf, type Features, type Products, plainProducts } from "./pairs.js";
 
 export type KidOptions = {
   /** Subsets that are averaged over; 100 by default. */
   readonly subsets?: number;
-  /** Features of each set in a subset, at most all of them; 1000 by default, `TILE` at most. */
+  /** Features of each set in a subset, at most all of them; 1000 by default. */
   readonly size?: number;
   readonly seed?: number;
   readonly products?: Products;
@@ -20,7 +20,7 @@ const picked = ({ data, dimensions: D }: Features, rows: Uint32Array): Features 
 /** Mean of k(x, y) = (x · y / D + 1)³ over pairs; within one set a feature is not paired with itself. */
 const meanKernel = async (x: Features, y: Features, products: Products): Promise<number> => {
   const [n, D] = [x.data.length / x.dimensions, x.dimensions];
-  const dots = await products(x, y);
+  const dots = await products.multiply(x, y);
   const within = x === y;
   let sum = 0;
   for (let at = 0; at < dots.length; at++) {
@@ -45,7 +45,7 @@ export const kernelDistance = async (
 ): Promise<{ readonly mean: number; readonly deviation: number }> => {
   comparable(x, y);
   const [n, m] = [countOf(x), countOf(y)];
-  const each = Math.min(size, TILE, n, m);
+  const each = Math.min(size, products.rows, n, m);
   if (each < 2) throw new UserError(`the kernel distance needs 2 images in each set; these have ${n} and ${m}`);
   const values: number[] = [];
   for (let s = 0; s < subsets; s++) {

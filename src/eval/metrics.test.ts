@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { key } from "../random/random.js";
 import {
+  addFeatures,
   BlockMoments,
   bootstrap,
   type Features,
@@ -11,9 +12,10 @@ import {
   inceptionScore,
   kernelDistance,
   Moments,
+  momentsOf,
   nearest,
+  plainProducts,
   precisionRecall,
-  TILE,
 } from "./index.js";
 import { symmetricEigenvalues } from "./linear-algebra.js";
 
@@ -78,26 +80,26 @@ describe("numpy and scipy agree", () => {
 
 describe("moments in parts", () => {
   const BLOCK = 16;
-  const part = (features: Float32Array, D: number, from: number, to: number): BlockMoments => {
+  const part = async (features: Float32Array, D: number, from: number, to: number): Promise<BlockMoments> => {
+    const own = { data: features.subarray(from * BLOCK * D, to * BLOCK * D), dimensions: D };
     const all = new BlockMoments(D);
-    for (let block = from; block < to && block * BLOCK * D < features.length; block++)
-      all.addBlock(block, features.subarray(block * BLOCK * D, (block + 1) * BLOCK * D));
-    return all;
+    if (own.data.length === 0) return all;
+    return addFeatures(all, own, { first: from, width: BLOCK, products: plainProducts });
   };
 
-  test("merge to the bits of one run, wherever blocks part, and kept parts too", () => {
+  test("merge to the bits of one run, wherever blocks part, and kept parts too", () =>
     fc.assert(
-      fc.property(
+      fc.asyncProperty(
         fc.integer({ min: 2, max: 200 }),
         fc.integer({ min: 1, max: 5 }),
         fc.array(fc.integer({ min: 0, max: 13 }), { maxLength: 4 }),
-        (n, D, cuts) => {
+        async (n, D, cuts) => {
           const features = normal("parts", n, D, 100).data;
-          const whole = part(features, D, 0, 13);
+          const whole = await part(features, D, 0, 13);
           const bounds = [0, ...cuts.sort((a, b) => a - b), 13];
           const merged = new BlockMoments(D);
           for (const [i, end] of bounds.slice(1).entries())
-            merged.merge(new BlockMoments(D, part(features, D, bounds[i]!, end).parts));
+            merged.merge(new BlockMoments(D, (await part(features, D, bounds[i]!, end)).parts));
           expect(merged.count).toBe(n);
           expect(merged.mean).toEqual(whole.mean);
           expect(merged.covariance).toEqual(whole.covariance);
@@ -107,8 +109,7 @@ describe("moments in parts", () => {
         },
       ),
       { numRuns: 40 },
-    );
-  });
+    ));
 
   test("are the same bits whatever the batches", () => {
     fc.assert(
@@ -120,11 +121,22 @@ describe("moments in parts", () => {
     );
   });
 
-  test("refuse a block twice, and other features", () => {
-    const one = part(normal("a", 32, 2).data, 2, 0, 2);
-    expect(() => one.addBlock(1, [1, 2])).toThrow("features: block 1 is there already, or is out of order");
+  test("refuse a block twice, other features, and what is not finite", async () => {
+    const one = await part(normal("a", 32, 2).data, 2, 0, 2);
+    expect(() => one.addNode({ ...one.parts[0]!, level: 0, index: 1 })).toThrow(
+      "features: block 1 is there already, or is out of order",
+    );
     expect(() => one.merge(new BlockMoments(3))).toThrow("features of 2 and of 3 numbers cannot be merged");
     expect(() => new BlockMoments(2).mean).toThrow("features: 0 of them have no mean; at least 1 is needed");
+    const broken = { data: Float32Array.of(1, 2, 3, Number.NaN), dimensions: 2 };
+    await expect(momentsOf(broken, BLOCK, plainProducts)).rejects.toThrow("number 1 is not finite in every image");
+  });
+
+  test("of more dimensions than are multiplied at once are the same", async () => {
+    const features = normal("wide", 9, 11);
+    const narrow = { rows: 4, multiply: plainProducts.multiply };
+    const [whole, parts] = [await momentsOf(features, 9, plainProducts), await momentsOf(features, 9, narrow)];
+    expect(parts.covariance).toEqual(whole.covariance);
   });
 });
 
@@ -157,6 +169,7 @@ describe("precision and recall", () => {
   });
 
   test("say of which images, in more than one tile as pair by pair", async () => {
+    const TILE = plainProducts.rows;
     const [a, b] = [normal("a", TILE + 200, 3), normal("b", 1.5 * TILE, 3, 0.5)];
     const { precise, recalled } = await precisionRecall(a, b);
     const squared = (x: Features, i: number, y: Features, j: number): number =>

@@ -122,10 +122,9 @@ export class BlockMoments implements GaussianMoments {
     for (const node of nodes) this.push(node);
   }
 
-  /** Adds the samples of block `index`, [n D]: all of a block at once, blocks in rising order. */
-  addBlock(index: number, features: ArrayLike<number>): this {
-    const block = new Moments(this.dimensions).add(features);
-    this.push({ level: 0, index, count: block.count, mean: block.mean, scatter: block.scatter.data });
+  /** Adds a block: all of its samples at once, blocks in rising order. */
+  addNode(node: MomentsNode): this {
+    this.push(node);
     return this;
   }
 

@@ -3,11 +3,13 @@ import { UserError } from "../errors.js";
 /** Features [n D], row by row. */
 export type Features = { readonly data: Float32Array | Float64Array; readonly dimensions: number };
 
-/** a · bᵀ of features a [n D] and b [m D], n, m ≤ `TILE`: [n m], row by row, in float64. An engine does it faster than a loop. */
-export type Products = (a: Features, b: Features) => Promise<Float64Array>;
-
-/** Rows of each set that are compared at once. */
-export const TILE = 1024;
+/** What multiplies features: a loop, or an engine that is faster. */
+export type Products = {
+  /** Most rows of each set at once. */
+  readonly rows: number;
+  /** a · bᵀ of a [n D] and b [m D], n, m ≤ rows: [n m], row by row, in float64. */
+  readonly multiply: (a: Features, b: Features) => Promise<Float64Array>;
+};
 
 /** Squared distances below this share of the squared norms are rounding: their features are equal. */
 const ROUNDING = 1e-12;
@@ -31,8 +33,10 @@ export const rowsOf = ({ data, dimensions }: Features, start: number, end: numbe
   dimensions,
 });
 
-/** Products in a plain loop: exact, and slow for thousands of rows of thousands of numbers. */
-export const plainProducts: Products = async (a, b) => {
+/** Products in a plain loop: slow for thousands of rows of thousands of numbers. */
+export const plainProducts: Products = { rows: 1024, multiply: async (a, b) => dots(a, b) };
+
+const dots = (a: Features, b: Features): Float64Array => {
   const [n, m, D] = [countOf(a), countOf(b), a.dimensions];
   const found = new Float64Array(n * m);
   for (let i = 0; i < n; i++)
@@ -75,10 +79,10 @@ export async function* distanceTiles(a: Features, b: Features, products: Product
   comparable(a, b);
   const [n, m] = [countOf(a), countOf(b)];
   const [x, y] = [squaredNorms(a), squaredNorms(b)];
-  for (let row = 0; row < n; row += TILE)
-    for (let column = 0; column < m; column += TILE) {
-      const [rowEnd, columnEnd] = [Math.min(n, row + TILE), Math.min(m, column + TILE)];
-      const values = await products(rowsOf(a, row, rowEnd), rowsOf(b, column, columnEnd));
+  for (let row = 0; row < n; row += products.rows)
+    for (let column = 0; column < m; column += products.rows) {
+      const [rowEnd, columnEnd] = [Math.min(n, row + products.rows), Math.min(m, column + products.rows)];
+      const values = await products.multiply(rowsOf(a, row, rowEnd), rowsOf(b, column, columnEnd));
       toDistances(values, x.subarray(row, rowEnd), y.subarray(column, columnEnd));
       yield { row, column, rows: rowEnd - row, columns: columnEnd - column, values };
     }

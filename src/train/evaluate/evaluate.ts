@@ -1,17 +1,17 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
-import { type Features, frechetDistance, Moments } from "../../eval/index.js";
+import { type Features, frechetDistance, momentsOf, type Products } from "../../eval/index.js";
 import { openRuntime, type Runtime } from "../../runtime/index.js";
 import { writeFileAtomically } from "../files.js";
-import { computeBlocks, mergeBlocks } from "./blocks.js";
+import { BLOCK, computeBlocks, mergeBlocks } from "./blocks.js";
 import type { FeatureExtractor } from "./extractor.js";
 import { metricName } from "./figures.js";
 import type { ImageSet } from "./imageSet.js";
 import type { DrawnOptions } from "./modelImages.js";
 import { findNeighbours, type Neighbours, neighbourRows } from "./neighbours.js";
 import { openExtractor, openImages, openSamples } from "./open.js";
-import { engineProducts } from "./products.js";
+import { blockProducts, engineProducts } from "./products.js";
 import { type Reference, readStatistics, referenceFeatures, saveStatistics } from "./reference.js";
 import { type Pictures, reportPage } from "./report.js";
 import { type Gathered, gather, type Scores, type Statistics, score } from "./score.js";
@@ -67,17 +67,19 @@ const PAIRS = 50_000;
 /** Images of the reference that are halved to see what perfect samples would score. */
 const HALVED = 5000;
 
-const halves = ({ data, dimensions: D }: Features): number | undefined => {
+const halves = async ({ data, dimensions: D }: Features, images: Products): Promise<number | undefined> => {
   const rows = Math.floor(Math.min(data.length / D, HALVED) / 2);
   if (rows < 2) return undefined;
-  const moments = (from: number): Moments => new Moments(D).add(data.subarray(from * D, (from + rows) * D));
-  return frechetDistance(moments(0), moments(rows));
+  const moments = (from: number) =>
+    momentsOf({ data: data.subarray(from * D, (from + rows) * D), dimensions: D }, BLOCK, images);
+  return frechetDistance(await moments(0), await moments(rows));
 };
 
 const openReference = async (
   { reference, cache, pairs = PAIRS, signal, onProgress }: EvaluateOptions,
   extractor: FeatureExtractor,
   dimensions: number,
+  images: Products,
 ): Promise<Reference | Statistics> => {
   const known = /\.npz$/i.test(reference) ? await readStatistics(reference, extractor) : undefined;
   if (known) return known;
@@ -85,6 +87,7 @@ const openReference = async (
     cache,
     dimensions,
     pairs,
+    images,
     ...(signal && { signal }),
     ...(onProgress && { onProgress: (done, of) => onProgress(done, of, "reference") }),
   });
@@ -100,17 +103,21 @@ const scoreAll = async (
   const { out, pairs = PAIRS } = options;
   const { pixels } = await set.read(0, Math.min(SHOWN, count));
   const { pool } = await extractor.extract(pixels.subarray(0, set.size * set.size * 3), 1, set.size);
-  const samples = await gather(join(out, "features"), count, pool.length, pairs);
-  const reference = await openReference(options, extractor, pool.length);
-  const { products, release } = await engineProducts(runtime, pool.length);
+  const D = pool.length;
+  const products = { pairs: await engineProducts(runtime, D), images: await blockProducts(runtime, D) };
+  let reference: Reference | Statistics | undefined;
   try {
+    const samples = await gather(join(out, "features"), count, D, { pairs, images: products.images });
+    reference = await openReference(options, extractor, D, products.images);
     await saveStatistics(join(out, "statistics.npz"), samples, extractor);
     const scores = await score(samples, "set" in reference ? reference.gathered : reference, products);
-    const results = summary(options, extractor, set, scores, count, reference);
+    const floor = "set" in reference ? await halves(reference.gathered.few, products.images) : undefined;
+    const results = summary(options, extractor, set, { scores, count, floor }, reference);
     return await writeResults(out, results, { size: set.size, samples: pixels }, samples, reference);
   } finally {
-    release();
-    if ("set" in reference) await reference.set.close();
+    products.pairs.release();
+    products.images.release();
+    if (reference && "set" in reference) await reference.set.close();
   }
 };
 
@@ -118,12 +125,10 @@ const summary = (
   { samples, reference: name, pairs = PAIRS }: EvaluateOptions,
   extractor: FeatureExtractor,
   set: ImageSet,
-  scores: Scores,
-  count: number,
+  { scores, count, floor }: { scores: Scores; count: number; floor: number | undefined },
   reference: Reference | Statistics,
 ): Results => {
   const data = "set" in reference ? reference : undefined;
-  const floor = data && halves(data.gathered.few);
   return {
     samples,
     reference: name,

@@ -7,7 +7,7 @@ import { computeBlocks } from "./blocks.js";
 import type { FeatureExtractor } from "./extractor.js";
 import type { ImageSet } from "./imageSet.js";
 import { openNpz } from "./npzFile.js";
-import { type Gathered, gather, type Statistics } from "./score.js";
+import { type Gathered, type GatherOptions, gather, type Statistics } from "./score.js";
 
 const FIELD = "inception";
 
@@ -76,12 +76,10 @@ const cacheFolder = (cache: string, identity: string, extractor: FeatureExtracto
 /** Images that samples are compared with: where their features are kept, and what is known of these. */
 export type Reference = { readonly set: ImageSet; readonly folder: string; readonly gathered: Gathered };
 
-export type ReferenceOptions = {
+export type ReferenceOptions = GatherOptions & {
   readonly cache: string;
   /** Numbers in a feature. */
   readonly dimensions: number;
-  /** Images whose features stay in memory. */
-  readonly pairs: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, count: number) => void;
 };
@@ -90,10 +88,10 @@ export type ReferenceOptions = {
 export const referenceFeatures = async (
   set: ImageSet,
   extractor: FeatureExtractor,
-  { cache, dimensions, pairs, signal, onProgress }: ReferenceOptions,
+  { cache, dimensions, signal, onProgress, ...gathering }: ReferenceOptions,
 ): Promise<Reference> => {
   const folder = cacheFolder(cache, set.identity, extractor);
   const listeners = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
   await computeBlocks(set, extractor, { folder, count: set.length, ...listeners });
-  return { set, folder, gathered: await gather(folder, set.length, dimensions, pairs) };
+  return { set, folder, gathered: await gather(folder, set.length, dimensions, gathering) };
 };

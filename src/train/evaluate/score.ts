@@ -1,4 +1,5 @@
 import {
+  addFeatures,
   BlockMoments,
   bootstrap,
   type Features,
@@ -8,12 +9,12 @@ import {
   type Interval,
   inceptionScore,
   kernelDistance,
-  Moments,
+  momentsOf,
   type Products,
   precisionRecall,
 } from "../../eval/index.js";
 import { shareCorrect } from "../judge.js";
-import { readBlocks } from "./blocks.js";
+import { BLOCK, readBlocks } from "./blocks.js";
 
 /** What is known of one set's features; those of the first images stay in memory, for what looks at pairs. */
 export type Gathered = {
@@ -26,8 +27,20 @@ export type Gathered = {
   readonly found: readonly number[];
 };
 
+export type GatherOptions = {
+  /** Images whose features stay in memory. */
+  readonly pairs: number;
+  /** Products over the images of a block. */
+  readonly images: Products;
+};
+
 /** Reads a folder of features once. Memory: the moments, and the features of `pairs` images. */
-export const gather = async (folder: string, count: number, D: number, pairs: number): Promise<Gathered> => {
+export const gather = async (
+  folder: string,
+  count: number,
+  D: number,
+  { pairs, images: products }: GatherOptions,
+): Promise<Gathered> => {
   const moments = new BlockMoments(D);
   const few = new Float32Array(Math.min(count, pairs) * D);
   const [labels, found]: [number[], number[]] = [[], []];
@@ -36,9 +49,10 @@ export const gather = async (folder: string, count: number, D: number, pairs: nu
   let [done, seen] = [0, 0];
   for await (const block of readBlocks(folder, count)) {
     const rows = block.pool.length / D;
-    moments.addBlock(block.index, block.pool);
-    if (block.spatial.length > 0) spatial ??= new BlockMoments(block.spatial.length / rows);
-    spatial?.addBlock(block.index, block.spatial);
+    const at = { first: block.index, width: BLOCK, products };
+    await addFeatures(moments, { data: block.pool, dimensions: D }, at);
+    const places = { data: block.spatial, dimensions: block.spatial.length / rows };
+    if (places.data.length > 0) spatial = await addFeatures(spatial ?? new BlockMoments(places.dimensions), places, at);
     if (done < few.length) few.set(block.pool.subarray(0, few.length - done), done);
     done += block.pool.length;
     if (probabilities.length === 0) probabilities = new Float32Array((block.probabilities.length / rows) * count);
@@ -74,21 +88,22 @@ const ofLabel = ({ few: { data, dimensions: D }, labels }: Gathered, label: numb
 };
 
 /** By covariances, or without them where there are fewer images than dimensions. */
-const distanceOf = (p: Features, q: Features): number => {
+const distanceOf = async (p: Features, q: Features, images: Products): Promise<number> => {
   const D = p.dimensions;
   if (Math.min(p.data.length, q.data.length) < D * D) return frechetOfFew(p, q);
-  return frechetDistance(new Moments(D).add(p.data), new Moments(D).add(q.data));
+  return frechetDistance(await momentsOf(p, BLOCK, images), await momentsOf(q, BLOCK, images));
 };
 
-const perClass = (samples: Gathered, reference: Gathered): NonNullable<Scores["perClass"]> =>
-  [...new Set(samples.labels)]
-    .sort((a, b) => a - b)
-    .flatMap((label) => {
-      const [own, other] = [ofLabel(samples, label), ofLabel(reference, label)];
-      const count = own.data.length / own.dimensions;
-      if (Math.min(count, other.data.length / own.dimensions) < 2) return [];
-      return [{ label, frechet: distanceOf(own, other), count }];
-    });
+const perClass = async (samples: Gathered, reference: Gathered, images: Products) => {
+  const scores: { label: number; frechet: number; count: number }[] = [];
+  for (const label of [...new Set(samples.labels)].sort((a, b) => a - b)) {
+    const [own, other] = [ofLabel(samples, label), ofLabel(reference, label)];
+    const count = own.data.length / own.dimensions;
+    if (Math.min(count, other.data.length / own.dimensions) < 2) continue;
+    scores.push({ label, frechet: await distanceOf(own, other, images), count });
+  }
+  return scores;
+};
 
 /** The share of ones, as often as it comes out under resampling. */
 const intervalOf = (ones: ArrayLike<number>): Interval =>
@@ -107,11 +122,14 @@ const manifoldScores = async (real: Features, made: Features, products: Products
   return { precision, recall, intervals: { precision: intervalOf(precise), recall: intervalOf(recalled) } };
 };
 
+/** What scores are computed with: products of features, and over the images of a block. */
+export type ScoreProducts = { readonly pairs: Products; readonly images: Products };
+
 /** Scores against features. */
-const againstFeatures = async (samples: Gathered, reference: Gathered, products: Products) => ({
-  kernel: await kernelDistance(reference.few, samples.few, { products }),
-  ...(await manifoldScores(reference.few, samples.few, products)),
-  ...(new Set(samples.labels).size > 1 && { perClass: perClass(samples, reference) }),
+const againstFeatures = async (samples: Gathered, reference: Gathered, { pairs, images }: ScoreProducts) => ({
+  kernel: await kernelDistance(reference.few, samples.few, { products: pairs }),
+  ...(await manifoldScores(reference.few, samples.few, pairs)),
+  ...(new Set(samples.labels).size > 1 && { perClass: await perClass(samples, reference, images) }),
 });
 
 const accuracyScores = ({ found, labels }: Gathered) => {
@@ -127,7 +145,7 @@ export type Statistics = { readonly moments: GaussianMoments; readonly spatial: 
 export const score = async (
   samples: Gathered,
   reference: Gathered | Statistics,
-  products: Products,
+  products: ScoreProducts,
 ): Promise<Scores> => {
   const { probabilities, spatial } = samples;
   const rows = samples.moments.count;

@@ -1,4 +1,5 @@
-import { type Features, frechetDistance, type GaussianMoments, Moments } from "../../eval/index.js";
+import { UserError } from "../../errors.js";
+import { frechetDistance, type GaussianMoments, momentsOf, type Products } from "../../eval/index.js";
 import { toBytes } from "../../formats/grid.js";
 import { channelsLast } from "../../formats/planes.js";
 import type { Runtime } from "../../runtime/index.js";
@@ -6,11 +7,12 @@ import type { Config } from "../config/index.js";
 import type { Generated } from "../generate.js";
 import { shareCorrect } from "../judge.js";
 import type { ModelDescription } from "../model.js";
-import { extractAll } from "./blocks.js";
+import { BLOCK, extractAll } from "./blocks.js";
 import type { FeatureExtractor } from "./extractor.js";
 import { metricName } from "./figures.js";
 import { datasetImages } from "./imageSet.js";
 import { openExtractor, openImages } from "./open.js";
+import { blockProducts, type EngineProducts } from "./products.js";
 import { readStatistics, referenceFeatures } from "./reference.js";
 
 /** Says how far samples of a model in training are from data. */
@@ -20,10 +22,13 @@ export type Evaluator = {
   readonly release: () => void;
 };
 
+type Engine = { readonly dimensions: number; readonly images: Products };
+
 /** The moments of what samples are compared with: as stated by a file, or of all its images. */
 const openMoments = async (
   { data, evaluation: { reference, cache } }: Config,
   extractor: FeatureExtractor,
+  engine: Engine,
   onNote: (text: string) => void,
 ): Promise<GaussianMoments> => {
   const known =
@@ -31,18 +36,23 @@ const openMoments = async (
   if (known) return known.moments;
   const set = await (reference === null ? datasetImages(data) : openImages(reference, extractor));
   try {
-    const { pixels } = await set.read(0, 1);
-    const { pool } = await extractor.extract(pixels, 1, set.size);
     onNote(`evaluation: the features of ${set.length} images of ${set.name}, kept in ${cache}`);
-    const settings = { cache, dimensions: pool.length, pairs: 0 };
-    const { mean, covariance } = (await referenceFeatures(set, extractor, settings)).gathered.moments;
-    return { dimensions: pool.length, mean, covariance };
+    const { gathered } = await referenceFeatures(set, extractor, { cache, pairs: 0, ...engine });
+    const { mean, covariance } = gathered.moments;
+    return { dimensions: engine.dimensions, mean, covariance };
   } finally {
     await set.close();
   }
 };
 
-const momentsOf = ({ data, dimensions }: Features): Moments => new Moments(dimensions).add(data);
+/** Numbers in a feature of images of a size. Throws a `UserError` where the features are of others. */
+const dimensionsOf = async (extractor: FeatureExtractor, size: number): Promise<number> => {
+  if (extractor.size !== undefined && extractor.size !== size)
+    throw new UserError(
+      `evaluation: the model draws ${size}×${size} images; ${extractor.name} takes ${extractor.size}×${extractor.size}`,
+    );
+  return (await extractor.extract(new Uint8Array(size * size * 3), 1, size)).pool.length;
+};
 
 /** Opens what a configuration's `evaluation` section names. Throws a `UserError` where that is not there or does not fit. */
 export const openEvaluator = async (
@@ -52,22 +62,29 @@ export const openEvaluator = async (
   onNote: (text: string) => void = () => {},
 ): Promise<Evaluator> => {
   const extractor = await openExtractor(runtime, config.evaluation.features);
+  let images: EngineProducts | undefined;
+  const release = (): void => {
+    images?.release();
+    extractor.release();
+  };
   try {
-    const reference = await openMoments(config, extractor, onNote);
+    const dimensions = await dimensionsOf(extractor, size);
+    const products = await blockProducts(runtime, dimensions);
+    images = products;
+    const reference = await openMoments(config, extractor, { dimensions, images: products }, onNote);
     return {
-      figures: async ({ images, labels }) => {
+      figures: async ({ images: drawn, labels }) => {
         const n = labels.length;
-        const pixels = channelsLast(toBytes(images), n, channels, size);
-        const { pool, found } = await extractAll(extractor, pixels, n, size);
-        const frechet = frechetDistance(momentsOf({ data: pool, dimensions: pool.length / n }), reference);
-        const figures = { [metricName(extractor)]: frechet };
+        const { pool, found } = await extractAll(extractor, channelsLast(toBytes(drawn), n, channels, size), n, size);
+        const moments = await momentsOf({ data: pool, dimensions }, BLOCK, products);
+        const figures = { [metricName(extractor)]: frechetDistance(moments, reference) };
         const judged = found.length > 0 && classes.length > 0;
         return judged ? { ...figures, accuracy: shareCorrect(found, labels) } : figures;
       },
-      release: extractor.release,
+      release,
     };
   } catch (thrown) {
-    extractor.release();
+    release();
     throw thrown;
   }
 };
