@@ -1,4 +1,3 @@
-export { type Bootstrap, bootstrap, type Interval } from "./bootstrap.js";
 export { diagonalGaussian, frechetDistance, frechetOfFew, type GaussianMoments } from "./frechet.js";
 export { inceptionScore } from "./inceptionScore.js";
 export { type KidOptions, kernelDistance } from "./kernelDistance.js";
@@ -8,3 +7,4 @@ export { type Near, nearest } from "./nearest.js";
 export { type Features, type Products, plainProducts } from "./pairs.js";
 export { energyDistance, type SlicedOptions, slicedWasserstein } from "./points.js";
 export { addFeatures, momentsOf } from "./scatter.js";
+export { type Interval, shareInterval } from "./share.js";

@@ -12,20 +12,20 @@ const keepSmallest = (best: Float64Array, from: number, k: number, value: number
 /** Squared distance of every row to its k-th nearest neighbour beside itself. */
 const radii = async (features: Features, k: number, products: Products): Promise<Float64Array> => {
   const best = new Float64Array(countOf(features) * (k + 1)).fill(Number.POSITIVE_INFINITY);
-  for await (const { row, rows, columns, values } of distanceTiles(features, features, products))
+  for await (const { row, column, rows, columns, values } of distanceTiles(features, features, products, true)) {
+    const mirrored = column > row; // the tile below the diagonal, which is left out
     for (let i = 0; i < rows; i++)
-      for (let j = 0; j < columns; j++) keepSmallest(best, (row + i) * (k + 1), k, values[i * columns + j]!);
+      for (let j = 0; j < columns; j++) {
+        const distance = values[i * columns + j]!;
+        keepSmallest(best, (row + i) * (k + 1), k, distance);
+        if (mirrored) keepSmallest(best, (column + j) * (k + 1), k, distance);
+      }
+  }
   return best.filter((_, at) => at % (k + 1) === k);
 };
 
 /** Shares of samples within the data's manifold (precision) and of data within the samples' (recall). */
-export type Manifold = {
-  readonly precision: number;
-  readonly recall: number;
-  /** Of each sample and each of the data: 1 within the other set's manifold. */
-  readonly precise: Uint8Array;
-  readonly recalled: Uint8Array;
-};
+export type Manifold = { readonly precision: number; readonly recall: number };
 
 export type ManifoldOptions = {
   /** The neighbour that balls reach to; 3 by default. */
@@ -59,5 +59,5 @@ export const precisionRecall = async (
       }
   };
   for await (const tile of distanceTiles(generated, real, products)) mark(tile);
-  return { precision: mean(precise), recall: mean(recalled), precise, recalled };
+  return { precision: mean(precise), recall: mean(recalled) };
 };

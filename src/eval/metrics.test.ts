@@ -5,8 +5,6 @@ import { key } from "../random/random.js";
 import {
   addFeatures,
   BlockMoments,
-  bootstrap,
-  type Features,
   frechetDistance,
   frechetOfFew,
   inceptionScore,
@@ -16,6 +14,7 @@ import {
   nearest,
   plainProducts,
   precisionRecall,
+  shareInterval,
 } from "./index.js";
 import { symmetricEigenvalues } from "./linear-algebra.js";
 
@@ -141,23 +140,18 @@ describe("moments in parts", () => {
 });
 
 describe("precision and recall", () => {
-  const shares = async (real: Features, made: Features) => {
-    const { precision, recall } = await precisionRecall(real, made);
-    return { precision, recall };
-  };
-
   test("are 1 for identical sets, swap with the sets, and 0 for sets apart", async () => {
     const [a, b] = [normal("a", 150, 3), normal("b", 130, 3, 0.7)];
-    expect(await shares(a, a)).toEqual({ precision: 1, recall: 1 });
-    const [there, back] = [await shares(a, b), await shares(b, a)];
+    expect(await precisionRecall(a, a)).toEqual({ precision: 1, recall: 1 });
+    const [there, back] = [await precisionRecall(a, b), await precisionRecall(b, a)];
     expect(there.precision).toBe(back.recall);
     expect(there.recall).toBe(back.precision);
-    expect(await shares(a, normal("b", 100, 3, 50))).toEqual({ precision: 0, recall: 0 });
+    expect(await precisionRecall(a, normal("b", 100, 3, 50))).toEqual({ precision: 0, recall: 0 });
   });
 
   test("count copies as precise, also where balls have no size", async () => {
     const one = { data: new Float64Array(30).fill(7.3), dimensions: 3 };
-    expect(await shares(one, one)).toEqual({ precision: 1, recall: 1 });
+    expect(await precisionRecall(one, one)).toEqual({ precision: 1, recall: 1 });
   });
 
   test("a collapsed set is precise and recalls little", async () => {
@@ -168,24 +162,11 @@ describe("precision and recall", () => {
     expect(recall).toBeLessThan(0.1);
   });
 
-  test("say of which images, in more than one tile as pair by pair", async () => {
-    const TILE = plainProducts.rows;
-    const [a, b] = [normal("a", TILE + 200, 3), normal("b", 1.5 * TILE, 3, 0.5)];
-    const { precise, recalled } = await precisionRecall(a, b);
-    const squared = (x: Features, i: number, y: Features, j: number): number =>
-      [0, 1, 2].reduce((sum, k) => sum + (x.data[3 * i + k]! - y.data[3 * j + k]!) ** 2, 0);
-    const count = ({ data }: Features): number => data.length / 3;
-    const radius = (x: Features, i: number): number =>
-      Array.from({ length: count(x) }, (_, j) => squared(x, i, x, j)).sort((p, q) => p - q)[3]!;
-    const within = (x: Features, i: number, y: Features): boolean =>
-      Array.from({ length: count(y) }, (_, j) => j).some((j) => squared(x, i, y, j) <= radii.get(y)![j]!);
-    const radii = new Map<Features, number[]>(
-      [a, b].map((x) => [x, Array.from({ length: count(x) }, (_, i) => radius(x, i))]),
-    );
-    for (const i of [0, 5, TILE - 1, TILE, TILE + 199]) {
-      expect(Boolean(precise[i])).toBe(within(b, i, a));
-      expect(Boolean(recalled[i])).toBe(within(a, i, b));
-    }
+  test("are the same in tiles as at once", async () => {
+    const [a, b] = [normal("a", 90, 3), normal("b", 70, 3, 0.5)];
+    const narrow = { rows: 16, multiply: plainProducts.multiply };
+    expect(await precisionRecall(a, b, { products: narrow })).toEqual(await precisionRecall(a, b));
+    expect(await precisionRecall(a, a, { products: narrow })).toEqual({ precision: 1, recall: 1 });
   });
 
   test("refuse too few images and other features", async () => {
@@ -249,18 +230,23 @@ describe("the Inception Score", () => {
   });
 });
 
-describe("the bootstrap", () => {
-  test("holds the mean's own deviation", () => {
-    const { data } = normal("mean", 400, 1);
-    const { low, high } = bootstrap(400, (rows) => rows.reduce((sum, i) => sum + data[i]!, 0) / 400, {
-      resamples: 1000,
-      seed: 0,
-    });
-    const mean = data.reduce((sum, value) => sum + value, 0) / 400;
-    expect(low).toBeLessThan(mean);
-    expect(high).toBeGreaterThan(mean);
-    expect((high - low) / (2 * 1.96 * 0.05)).toBeGreaterThan(0.85); // 2 · 1.96 σ/√n
-    expect((high - low) / (2 * 1.96 * 0.05)).toBeLessThan(1.15);
+describe("the interval of a share", () => {
+  test("holds the true share 95 times of 100, and has a width where none or all were found", () => {
+    for (const [p, n] of [
+      [0.5, 400],
+      [0.05, 200],
+      [0.98, 1000],
+    ] as const) {
+      const held = Array.from({ length: 2000 }, (_, k) => {
+        const found = key(k).fold("share").uniform(n);
+        const { low, high } = shareInterval(found.filter((u) => u < p).length / n, n);
+        return low <= p && p <= high;
+      });
+      expect(Math.abs(held.filter(Boolean).length / 2000 - 0.95)).toBeLessThan(0.025);
+    }
+    expect(shareInterval(0, 50)).toEqual({ low: 0, high: expect.closeTo(0.0713, 3) });
+    expect(shareInterval(1, 50).high).toBeCloseTo(1, 12);
+    expect(() => shareInterval(1.2, 50)).toThrow("a share of 1.2 among 50 has no interval");
   });
 });
 

@@ -74,13 +74,18 @@ const toDistances = (products: Float64Array, x: Float64Array, y: Float64Array): 
     }
 };
 
-/** Squared distances of every row of a to every row of b, tile by tile. Memory: one tile. */
-export async function* distanceTiles(a: Features, b: Features, products: Products): AsyncGenerator<Tile> {
+/** Squared distances of every row of a to every row of b, tile by tile; `upper`: none of the tiles below the diagonal. */
+export async function* distanceTiles(
+  a: Features,
+  b: Features,
+  products: Products,
+  upper = false,
+): AsyncGenerator<Tile> {
   comparable(a, b);
   const [n, m] = [countOf(a), countOf(b)];
   const [x, y] = [squaredNorms(a), squaredNorms(b)];
   for (let row = 0; row < n; row += products.rows)
-    for (let column = 0; column < m; column += products.rows) {
+    for (let column = upper ? row : 0; column < m; column += products.rows) {
       const [rowEnd, columnEnd] = [Math.min(n, row + products.rows), Math.min(m, column + products.rows)];
       const values = await products.multiply(rowsOf(a, row, rowEnd), rowsOf(b, column, columnEnd));
       toDistances(values, x.subarray(row, rowEnd), y.subarray(column, columnEnd));

@@ -31,8 +31,17 @@ export const smooth = ({ points }: Pick<Series, "points">, keep: number): (reado
   });
 };
 
-/** An SVG with one smoothed line for each series over its raw values, y on a logarithmic axis. */
-export const chart = (title: string, xName: string, series: readonly Series[]): string => {
+/** Ticks of a logarithmic axis; where it spans too little for round powers, evenly spaced ones. */
+const axisTicks = (low: number, high: number): number[] => {
+  const ticks = logTicks(low, high);
+  return ticks.length > 2 ? ticks : linearTicks(high, low);
+};
+
+/**
+ * An SVG with a line for each series over its raw values, y on a logarithmic axis. `keep`: how much of the line's past stays
+ * in its average; 0 draws the values as they are.
+ */
+export const chart = (title: string, xName: string, series: readonly Series[], keep = 0.9): string => {
   const all = series.flatMap(({ points }) => points).filter(([, y]) => y > 0);
   const [low, high] = [Math.min(...all.map(([, y]) => y)) / 1.1, Math.max(...all.map(([, y]) => y)) * 1.1];
   const last = Math.max(...all.map(([x]) => x));
@@ -41,9 +50,9 @@ export const chart = (title: string, xName: string, series: readonly Series[]): 
   const toY = (y: number): number => top + (Math.log(high / y) / Math.log(high / low)) * (height - top - bottom);
   const line = (points: readonly (readonly [number, number])[], style: string): string =>
     `<polyline fill="none" ${style} points="${points.map(([x, y]) => `${toX(x).toFixed(1)},${toY(y).toFixed(1)}`).join(" ")}"/>`;
-  const rows = logTicks(low, high).map(
+  const rows = axisTicks(low, high).map(
     (y) =>
-      `<line x1="${left}" x2="${width - right}" y1="${toY(y)}" y2="${toY(y)}" stroke="#8884"/><text x="${left - 8}" y="${toY(y) + 4}" text-anchor="end">${Number(y.toPrecision(1))}</text>`,
+      `<line x1="${left}" x2="${width - right}" y1="${toY(y)}" y2="${toY(y)}" stroke="#8884"/><text x="${left - 8}" y="${toY(y) + 4}" text-anchor="end">${Number(y.toPrecision(3))}</text>`,
   );
   const columns = linearTicks(last).map(
     (x) => `<text x="${toX(x)}" y="${height - bottom + 18}" text-anchor="middle">${x}</text>`,
@@ -51,7 +60,7 @@ export const chart = (title: string, xName: string, series: readonly Series[]): 
   const lines = series.map((one, i) => {
     const colour = COLOURS[i % COLOURS.length]!;
     const label = `<text x="${width - right + 12}" y="${top + 12 + 18 * i}" fill="${colour}">${escapeText(one.name)}</text>`;
-    return `${line(one.points, `stroke="${colour}" opacity="0.25"`)}${line(smooth(one, 0.9), `stroke="${colour}" stroke-width="2"`)}${label}`;
+    return `${line(one.points, `stroke="${colour}" opacity="0.25"`)}${line(smooth(one, keep), `stroke="${colour}" stroke-width="2"`)}${label}`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#777">
 <title>${escapeText(title)}</title>

@@ -57,13 +57,17 @@ export class Metrics {
   async draw(): Promise<void> {
     const lines = linesUntil(await readFile(this.file, "utf8"), Number.POSITIVE_INFINITY);
     const isError = (name: string): boolean => /(mse|sum_squares|distance)$/.test(name);
-    await this.drawChart("curves.svg", "errors in training", seriesOf(lines, isError));
-    await this.drawChart("distances.svg", "distance of samples to data", seriesOf(lines, isFigure));
+    const errors = seriesOf(lines, isError);
+    await this.write("curves.svg", errors, () => chart("errors in training", "step", errors));
+    const distances = seriesOf(lines, isFigure);
+    const title = `${distances.map(({ name }) => name).join(", ")} of samples`;
+    const unnamed = distances.map((one) => ({ ...one, name: "" })); // names are too long for the margin
+    await this.write("distances.svg", distances, () => chart(title, "step", unnamed, 0));
   }
 
-  private async drawChart(file: string, title: string, series: readonly Series[]): Promise<void> {
+  private async write(file: string, series: readonly Series[], draw: () => string): Promise<void> {
     if (series.some(({ points }) => points.length > 1))
-      await writeFileAtomically(join(dirname(this.file), file), chart(title, "step", series));
+      await writeFileAtomically(join(dirname(this.file), file), draw());
   }
 
   /** Adds a picture, to TensorBoard. */

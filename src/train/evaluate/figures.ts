@@ -15,7 +15,7 @@ export type Figure = {
   readonly value: number;
   /** Standard deviation, and over what. */
   readonly deviation?: readonly [value: number, over: string];
-  /** What 95 % of bootstrap resamples lie in. */
+  /** Of a share: 95 % of such intervals hold the true one. */
   readonly interval?: Interval;
 };
 

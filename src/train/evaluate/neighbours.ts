@@ -19,7 +19,11 @@ const nearer = (best: readonly Near[], found: readonly Near[], offset: number): 
       : best[i],
   );
 
-const unit = (pixels: Uint8Array): Float32Array => Float32Array.from(pixels, (value) => value / 255);
+const unit = (pixels: Uint8Array): Float32Array => {
+  const values = new Float32Array(pixels.length);
+  for (let i = 0; i < values.length; i++) values[i] = pixels[i]! / 255; // `from` with a function takes ten times as long
+  return values;
+};
 
 /** By squared distance of pixels in [0, 1]. */
 const byPixels = async (samples: Uint8Array, size: number, reference: ImageSet): Promise<readonly Near[]> => {

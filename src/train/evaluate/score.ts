@@ -1,7 +1,6 @@
 import {
   addFeatures,
   BlockMoments,
-  bootstrap,
   type Features,
   frechetDistance,
   frechetOfFew,
@@ -12,6 +11,7 @@ import {
   momentsOf,
   type Products,
   precisionRecall,
+  shareInterval,
 } from "../../eval/index.js";
 import { shareCorrect } from "../judge.js";
 import { BLOCK, readBlocks } from "./blocks.js";
@@ -74,7 +74,7 @@ export type Scores = {
   readonly recall?: number;
   readonly inceptionScore?: { readonly mean: number; readonly deviation: number };
   readonly accuracy?: number;
-  /** Of the shares: what 95 % of their bootstrap resamples lie in. */
+  /** Of the shares, were images drawn anew: 95 % of such intervals hold the true one. */
   readonly intervals?: { readonly [name in "precision" | "recall" | "accuracy"]?: Interval };
   readonly perClass?: readonly { readonly label: number; readonly frechet: number; readonly count: number }[];
 };
@@ -105,21 +105,15 @@ const perClass = async (samples: Gathered, reference: Gathered, images: Products
   return scores;
 };
 
-/** The share of ones, as often as it comes out under resampling. */
-const intervalOf = (ones: ArrayLike<number>): Interval =>
-  bootstrap(ones.length, (rows) => rows.reduce((sum, i) => sum + ones[i]!, 0) / rows.length, {
-    resamples: 1000,
-    seed: 0,
-  });
-
 /** Neighbours that must lie beside an image for precision and recall. */
 const NEIGHBOURS = 3;
 
 const manifoldScores = async (real: Features, made: Features, products: Products) => {
   const D = real.dimensions;
   if (Math.min(real.data.length, made.data.length) <= NEIGHBOURS * D) return { intervals: {} };
-  const { precision, recall, precise, recalled } = await precisionRecall(real, made, { k: NEIGHBOURS, products });
-  return { precision, recall, intervals: { precision: intervalOf(precise), recall: intervalOf(recalled) } };
+  const { precision, recall } = await precisionRecall(real, made, { k: NEIGHBOURS, products });
+  const [n, m] = [real.data.length / D, made.data.length / D];
+  return { precision, recall, intervals: { precision: shareInterval(precision, m), recall: shareInterval(recall, n) } };
 };
 
 /** What scores are computed with: products of features, and over the images of a block. */
@@ -134,8 +128,8 @@ const againstFeatures = async (samples: Gathered, reference: Gathered, { pairs, 
 
 const accuracyScores = ({ found, labels }: Gathered) => {
   if (found.length === 0 || labels.length === 0) return undefined;
-  const right = found.map((label, i) => Number(label === labels[i]));
-  return { accuracy: shareCorrect(found, labels), interval: intervalOf(right) };
+  const accuracy = shareCorrect(found, labels);
+  return { accuracy, interval: shareInterval(accuracy, labels.length) };
 };
 
 /** Mean and covariance that were computed elsewhere. */
