@@ -1,3 +1,4 @@
+import { editPath } from "../editing/index.js";
 import { UserError } from "../errors.js";
 import { sizeOf } from "../graph/dtype.js";
 import { defaultSampler, METHODS } from "../methods/index.js";
@@ -36,12 +37,6 @@ export type ServedOptions = {
   readonly onBatch?: (images: number, seconds: number) => void;
 };
 
-/** The path that edits put noise on along; undefined where the method has no solution function. */
-const editPath = ({ method }: ModelDescription): PathName | undefined => {
-  if (method.kind === "soflow") return method.path;
-  return method.kind === "meanflow" ? "linear" : undefined;
-};
-
 const laneOf = (job: Job): string => ("steps" in job ? `steps ${job.steps}` : "edit");
 
 /** A model with its weights in memory, compiled for a few batch sizes, and the queue before it. */
@@ -56,7 +51,7 @@ export class ServedModel {
     private readonly generators: ReadonlyMap<number, Generator>,
     private readonly options: ServedOptions,
   ) {
-    this.path = editPath(description);
+    this.path = editPath(description.method);
     this.batcher = new Batcher({ ...options, laneOf, run: (jobs) => this.run(jobs) });
   }
 
@@ -153,6 +148,6 @@ const infoOf = (name: string, description: ModelDescription, parameters: number)
     classes: [...classes],
     parameters,
     steps: defaultSampler(method.kind).steps,
-    canEdit: editPath(description) !== undefined,
+    canEdit: editPath(description.method) !== undefined,
   };
 };

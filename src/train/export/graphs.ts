@@ -44,11 +44,14 @@ const shown = (x: Tensor, images: ImageType): Tensor => {
   return transpose(cast(bytes, { to: "uint8" }), { order: [0, 2, 3, 1] });
 };
 
+/** Whether a network draws images: others draw points, or latents of an autoencoder. */
+export const drawsImages = ({ network: { channels, imageSize } }: ModelDescription): boolean =>
+  imageSize > 1 && (channels === 1 || channels === 3);
+
 /** Latents and points are given as they are, unless an autoencoder makes images of them. */
 const finished = (x: Tensor, { description, images, vae }: GraphOptions): Tensor => {
   if (vae) return shown(decode(vae)(decoderScope(), x.div(vae.scale)), images);
-  const { channels, imageSize } = description.network;
-  return imageSize > 1 && (channels === 1 || channels === 3) ? shown(x, images) : x;
+  return drawsImages(description) ? shown(x, images) : x;
 };
 
 /** The whole generator: noise [N C H W] (and labels [N]) to images with one network evaluation. */
