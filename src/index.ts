@@ -30,6 +30,7 @@ export {
   type Runtime,
 } from "./runtime/index.js";
 export { SAMPLERS, type SamplerName } from "./samplers/index.js";
+export { type Site, type SiteOptions, writeSite } from "./serve/site.js";
 export { type Decoder, type Encoder, openDecoder, openEncoder } from "./train/autoencoder.js";
 export { type Config, parseConfig, resolveConfig } from "./train/config/index.js";
 export { PRESETS, type Preset } from "./train/config/presets.js";
