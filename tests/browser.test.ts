@@ -52,6 +52,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 const PLACES: readonly (readonly [string, () => string])[] = [
   ["/dist/", () => root("dist/")],
+  ["/ort-without-webgpu/", () => root("node_modules/onnxruntime-web/dist/")],
   ["/ort/", () => root("node_modules/onnxruntime-web/dist/")],
   ["/model/", () => join(folder, "exported/")],
 ];
@@ -65,7 +66,8 @@ const serve = async (): Promise<void> => {
     const file = base && join(base(), path.slice(prefix!.length));
     const headers = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
     if (path === "/") return void response.writeHead(200, { ...headers, "content-type": "text/html" }).end(PAGE);
-    if (!file || !existsSync(file)) return void response.writeHead(404).end();
+    if (!file || !existsSync(file) || (prefix === "/ort-without-webgpu/" && /webgpu/.test(file)))
+      return void response.writeHead(404).end();
     const bytes = await readFile(file);
     const type = TYPES[extname(file)] ?? "application/octet-stream";
     response.writeHead(200, { ...headers, "content-type": type, "content-length": bytes.length }).end(bytes);
@@ -152,6 +154,33 @@ describe.skipIf(missing !== "")(`soflow/web in Chromium${missing && `: ${missing
       await page.close();
     },
   );
+
+  test("auto takes a GPU; where that fails, or is none but software, WebAssembly", { timeout: 60_000 }, async () => {
+    const page = await open();
+    const opened = (runtime: string, device: "auto" | "webgpu") =>
+      page.evaluate(
+        async ([files, kind]) => {
+          const { SoFlow: Model } = (globalThis as unknown as { web: Web }).web;
+          const model = await Model.load("/model", { runtime: files, device: kind }).catch(
+            (error: Error) => error.message,
+          );
+          if (typeof model === "string") return model;
+          model.close();
+          return model.device;
+        },
+        [runtime, device] as const,
+      );
+    expect(await opened("/ort", "auto")).toBe("wasm"); // SwiftShader says what it is
+    expect(await opened("/ort-without-webgpu", "webgpu")).toMatch(/ort.webgpu.min.mjs/);
+    await page.route("**/dist/browser/worker.js", async (route) => {
+      const response = await route.fetch();
+      const disguise = `Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { get: () => false });`;
+      await route.fulfill({ response, body: `${await response.text()}\n${disguise}` });
+    });
+    expect(await opened("/ort", "auto")).toBe("webgpu");
+    expect(await opened("/ort-without-webgpu", "auto")).toBe("wasm");
+    await page.close();
+  });
 
   test("edits, in rounds and under a mask, and mixtures are those of Node", { timeout: 60_000 }, async () => {
     const page = await open();

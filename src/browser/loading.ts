@@ -9,15 +9,18 @@ export type Sessions = { readonly ort: typeof Ort; readonly byName: ReadonlyMap<
 
 const DATA = "model.onnx_data";
 
-const hasWebGpu = async (): Promise<boolean> => {
-  const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
-  return Boolean(await gpu?.requestAdapter().catch(() => null));
+type Gpu = { requestAdapter(): Promise<{ readonly info?: { readonly isFallbackAdapter?: boolean } } | null> };
+
+/** Whether there is a GPU: WebGPU in software is slower than WebAssembly. */
+const hasGpu = async (): Promise<boolean> => {
+  const adapter = await (navigator as { gpu?: Gpu }).gpu?.requestAdapter().catch(() => null);
+  return Boolean(adapter) && adapter?.info?.isFallbackAdapter !== true;
 };
 
 /** The devices to try, one after another. */
 const devicesFor = async (device: LoadOptions["device"]): Promise<readonly Device[]> => {
   if (device !== "auto") return [device];
-  return (await hasWebGpu()) ? ["webgpu", "wasm"] : ["wasm"];
+  return (await hasGpu()) ? ["webgpu", "wasm"] : ["wasm"];
 };
 
 const withSlash = (url: string): string => (url.endsWith("/") ? url : `${url}/`);

@@ -9,7 +9,7 @@ export type LoadOptions = {
   readonly url: string;
   /** Folder with onnxruntime-web's files (`node_modules/onnxruntime-web/dist`). */
   readonly runtime: string;
-  /** auto: WebGPU where there is one that runs the model, else WebAssembly. */
+  /** auto: WebGPU where there is a GPU that runs the model, else WebAssembly. */
   readonly device: Device | "auto";
   /** Threads of WebAssembly; more than one needs a page that is cross-origin isolated. */
   readonly threads: number;

@@ -33,6 +33,14 @@ const inPage = async (): Promise<void> => {
   await expect.poll(provider, { timeout: 10_000 }).toMatch(/^WebAssembly in this page, \d+ threads?$/);
 };
 
+/** WebGPU in software. */
+const SOFTWARE_GPU = [
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--enable-features=Vulkan",
+  "--disable-vulkan-surface",
+];
+
 /** How often the server has been asked for images. */
 const countAsked = (): (() => number) => {
   let asked = 0;
@@ -225,6 +233,28 @@ describe.skipIf(missing !== "")(`the app draws in the page${missing && `: ${miss
     expect(plain.asked.filter((path) => /webgpu|asyncify/.test(path))).toEqual([]);
     await page.close();
     await plain.close();
+    await open("generate");
+  });
+
+  test("a GPU that is lost leaves WebAssembly, and the images go on", async () => {
+    const gpu = await chromium.launch({ executablePath: CHROMIUM, args: SOFTWARE_GPU });
+    page = await gpu.newPage();
+    await page.route("**/assets/worker-*.js", async (route) => {
+      const response = await route.fetch();
+      const disguise = `Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { get: () => false });`;
+      await route.fulfill({ response, body: `${disguise}\n${await response.text()}` });
+    });
+    await page.goto(server.url);
+    await page.getByRole("radio", { name: "in this page" }).check();
+    await expect.poll(provider, { timeout: 30_000 }).toBe("WebGPU in this page");
+    const before = await drawn(page, "grid");
+    const worker = page.workers().find((own) => own.url().includes("/assets/worker-"))!;
+    await worker.evaluate(`GPUQueue.prototype.submit = () => { throw new Error("the device is lost"); }`);
+    await page.getByLabel("Seed: one on").click();
+    await changed(page, "grid", before);
+    expect(await provider()).toMatch(/^WebAssembly in this page/);
+    expect(await page.getByRole("alert").count()).toBe(0);
+    await gpu.close();
     await open("generate");
   });
 

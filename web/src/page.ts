@@ -1,7 +1,8 @@
-import { type Images, type Progress, SoFlow } from "../../src/browser/index.js";
+import type { Images, Progress, SoFlow } from "../../src/browser/index.js";
 import { imageOf, maskOf, type StoredPixels } from "../../src/editing/index.js";
 import type { ModelList } from "../../src/serve/protocol.js";
 import { type Drawing, type Editing, type Generator, GeneratorError, type Pixels } from "./generator.js";
+import { HeldModel } from "./heldModel.js";
 
 /** Where the page finds exported models. */
 export type PageSource = {
@@ -18,16 +19,6 @@ export type PageListener = {
   readonly onReady: (provider: string) => void;
 };
 
-/** A generator in the page. It holds one model, that of `use`, and of no other does it keep anything. */
-export type PageGenerator = Generator & { readonly use: (model: string | undefined) => void };
-
-type Held = {
-  readonly name: string;
-  readonly loading: Promise<SoFlow>;
-  readonly drop: () => void;
-  readonly isDropped: () => boolean;
-};
-
 const ORT = "ort/";
 
 const providerOf = ({ device, threads }: SoFlow): string => {
@@ -42,77 +33,84 @@ const pixelsOf = ({ values, shape, milliseconds }: Images, evaluations: number):
 
 const stored = ({ data }: ImageData): StoredPixels => ({ bytes: data, stored: 4 });
 
-/** A generator by ONNX Runtime Web in a worker. Rejects with a `GeneratorError`: `unable`, or `dropped` where the model changed. */
-export const pageGenerator = (source: PageSource, { onProgress, onReady }: PageListener): PageGenerator => {
-  let held: Held | undefined;
-  let device: "auto" | "wasm" = "auto";
+/**
+ * A generator by ONNX Runtime Web in a worker. It holds one model, that of `use`, and draws with no other. Rejects with a
+ * `GeneratorError`: `unable`, or `dropped` where the model was changed meanwhile.
+ */
+export class PageGenerator implements Generator {
+  private wanted: string | undefined;
+  private held: HeldModel | undefined;
+  private device: "auto" | "wasm" = "auto";
 
-  const load = (name: string): Held => {
-    const controller = new AbortController();
-    const options = { runtime: ORT, headers: source.headers(), device, onProgress, signal: controller.signal };
-    const loading = SoFlow.load(source.folder(name), options);
-    const drop = (): void => {
-      controller.abort();
-      loading.then((model) => model.close()).catch(() => {}); // what was given up needs no closing
-    };
-    const own: Held = { name, loading, drop, isDropped: () => controller.signal.aborted };
-    const settle = (then: () => void): void => {
-      if (own.isDropped()) return;
+  constructor(
+    private readonly source: PageSource,
+    private readonly listener: PageListener,
+  ) {}
+
+  models(signal?: AbortSignal): Promise<ModelList> {
+    return this.source.models(signal);
+  }
+
+  /** Loads a model in place of the one before, or lets go of that. */
+  use(name: string | undefined): void {
+    if (this.wanted === name) return;
+    this.wanted = name;
+    this.drop();
+    if (name !== undefined) this.hold(name);
+  }
+
+  private drop(): void {
+    this.held?.drop();
+    this.held = undefined;
+    this.listener.onProgress(undefined);
+  }
+
+  private hold(name: string): HeldModel {
+    const { onProgress, onReady } = this.listener;
+    const settle = (provider: string): void => {
       onProgress(undefined);
-      then();
+      onReady(provider);
     };
     const forget = (): void => {
-      held = undefined; // the next request tries again
+      this.held = undefined; // the next request tries again
+      settle("");
     };
-    loading.then(
-      (model) => settle(() => onReady(providerOf(model))),
-      () => settle(forget),
-    );
-    return own;
-  };
-
-  const use = (name: string | undefined): void => {
-    if (held?.name === name) return;
-    held?.drop();
-    onProgress(undefined);
-    held = name === undefined ? undefined : load(name);
-  };
+    const options = { runtime: ORT, headers: this.source.headers(), device: this.device, onProgress };
+    this.held = new HeldModel(this.source.folder(name), options, (model) => settle(providerOf(model)), forget);
+    return this.held;
+  }
 
   /** Draws; where a GPU fails, again on WebAssembly, and from then on. */
-  const draw = async (name: string, work: (model: SoFlow) => Promise<Pixels>): Promise<Pixels> => {
-    use(name);
-    const own = held!;
+  private async draw(name: string, work: (model: SoFlow) => Promise<Pixels>): Promise<Pixels> {
+    if (name !== this.wanted) throw new GeneratorError("dropped", `${name} is no longer shown`);
+    const own = this.held ?? this.hold(name);
     const model = await own.loading.catch((thrown: unknown) => fail(own, thrown));
     try {
       return await work(model);
     } catch (thrown) {
-      if (own === held && model.device === "webgpu") {
-        device = "wasm";
-        use(undefined);
-        return draw(name, work);
-      }
-      if (own !== held && held?.name === name) return draw(name, work); // another request has just done so
-      return fail(own, thrown);
+      if (own === this.held && model.device === "webgpu") {
+        this.device = "wasm";
+        this.drop();
+      } else if (own === this.held || name !== this.wanted) return fail(own, thrown);
+      return this.draw(name, work); // own is gone, by this request or another
     }
-  };
+  }
 
-  const fail = (own: Held, thrown: unknown): never => {
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new GeneratorError(own.isDropped() ? "dropped" : "unable", message);
-  };
+  generate({ model, steps = 1, ...request }: Drawing): Promise<Pixels> {
+    return this.draw(model, async (opened) => pixelsOf(await opened.generate({ ...request, steps }), steps));
+  }
 
-  return {
-    use,
-    models: source.models,
-    generate: ({ model, steps = 1, ...request }: Drawing) =>
-      draw(model, async (opened) => pixelsOf(await opened.generate({ ...request, steps }), steps)),
-    edit: ({ model, image, mask, strength = 0.5, steps = 1, label, seed }: Editing) =>
-      draw(model, async (opened) => {
-        const { channels, imageSize } = opened.manifest.model.network;
-        const plane = imageSize * imageSize;
-        const settings = { strength, steps, label, seed };
-        const given = { image: imageOf(stored(image), channels, plane), mask: mask && maskOf(stored(mask), plane) };
-        return pixelsOf(await opened.edit({ ...settings, ...given }), steps);
-      }),
-  };
+  edit({ model, image, mask, strength = 0.5, steps = 1, label, seed }: Editing): Promise<Pixels> {
+    return this.draw(model, async (opened) => {
+      const { channels, imageSize } = opened.manifest.model.network;
+      const plane = imageSize * imageSize;
+      const given = { image: imageOf(stored(image), channels, plane), mask: mask && maskOf(stored(mask), plane) };
+      return pixelsOf(await opened.edit({ ...given, strength, steps, label, seed }), steps);
+    });
+  }
+}
+
+const fail = (held: HeldModel, thrown: unknown): never => {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  throw new GeneratorError(held.isDropped ? "dropped" : "unable", message);
 };

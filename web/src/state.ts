@@ -1,8 +1,8 @@
-import { computed, effect, signal } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import type { ModelInfo } from "../../src/serve/protocol.js";
 import { type Generator, GeneratorError, type Pixels } from "./generator.js";
 import { authorization, httpGenerator } from "./http.js";
-import { type PageSource, pageGenerator } from "./page.js";
+import { PageGenerator, type PageSource } from "./page.js";
 import { SITE } from "./site.js";
 
 /** What all tabs share. */
@@ -45,7 +45,7 @@ const served: PageSource = {
   folder: (name) => `v1/models/${encodeURIComponent(name)}/export/`,
   headers: () => authorization(token.value),
 };
-const page = pageGenerator(SITE ?? served, {
+const page = new PageGenerator(SITE ?? served, {
   onProgress: (progress) => {
     loading.value = progress;
   },
@@ -65,7 +65,10 @@ effect(() => localStorage.setItem("soflow-place", wantedPlace.value));
 effect(() => {
   if (wantedPlace.value && model.value?.name) pageTrouble.value = ""; // another choice is another try
 });
-effect(() => page.use(inPage.value ? model.value?.name : undefined));
+effect(() => {
+  const name = inPage.value ? model.value?.name : undefined;
+  untracked(() => page.use(name));
+});
 
 effect(() => sessionStorage.setItem("soflow-token", token.value));
 
