@@ -43,7 +43,7 @@ export class Exports {
 
   private async write({ info, source }: ServedModel): Promise<Files> {
     this.report(`exporting ${info.name} for a page`);
-    const folder = await mkdtemp(join(tmpdir(), "soflow-serve-"));
+    const folder = await mkdtemp(join(tmpdir(), "soflow-exported-"));
     this.folders.push(folder);
     const out = join(folder, "model");
     const { files } = await exportUnmeasured({ source, out, weights: this.weights });

@@ -45,6 +45,8 @@ export const writeSite = async (options: SiteOptions): Promise<Site> => {
   await requireNew(out, "site");
   const sources: SiteSource[] = [];
   for (const source of namesAndPaths(options.models, "site")) sources.push(await inspect(source, options.vae));
+  if (options.vae !== undefined && !sources.some(({ drawsLatents }) => drawsLatents))
+    throw new UserError("site: --vae is given, but no model draws latents; leave it out");
   const temporary = join(dirname(resolve(out)), `.${basename(resolve(out))}.${process.pid}.tmp`);
   try {
     const models: SiteModel[] = [];

@@ -154,6 +154,7 @@ describe("the server", () => {
       "/v1/images",
       "/v1/images/edit",
       "/v1/models",
+      "/v1/models/{model}/export/{file}",
       "/v1/runs",
       "/v1/runs/metrics",
       "/v1/runs/samples",

@@ -1,4 +1,5 @@
 import { useRef } from "preact/hooks";
+import type { ModelInfo } from "../../../src/serve/protocol.js";
 import { ClassChoice, Explain, Seed, Segments, Slider } from "../controls.js";
 import { useLatest } from "../latest.js";
 import { paint, resized } from "../pixels.js";
@@ -134,14 +135,15 @@ const Controls = () => (
   </div>
 );
 
+/** Why a model cannot edit. */
+const whyNot = ({ method, methodName }: ModelInfo): string =>
+  method === "soflow" || method === "meanflow"
+    ? "This model draws through an autoencoder; models that draw pixels can be edited with in one step."
+    : `${methodName} models cannot be edited with in one step; SoFlow and MeanFlow models can.`;
+
 /** The tab that edits. */
 export const Edit = () => {
-  if (model.value && !model.value.canEdit)
-    return (
-      <p class="empty">
-        {model.value.methodName} models cannot be edited with in one step; SoFlow and MeanFlow models can.
-      </p>
-    );
+  if (model.value && !model.value.canEdit) return <p class="empty">{whyNot(model.value)}</p>;
   return (
     <section class="tab">
       <Controls />
