@@ -182,6 +182,28 @@ describe.skipIf(missing !== "")(`soflow/web in Chromium${missing && `: ${missing
     await page.close();
   });
 
+  test("a file that ends too early, or is too long, is refused in one line and not kept", async () => {
+    const page = await open();
+    const failed = (): Promise<string> =>
+      page.evaluate(async () => {
+        const { SoFlow: Model } = (globalThis as unknown as { web: Web }).web;
+        return Model.load("/model", { runtime: "/ort", device: "wasm" }).then(
+          (model) => model.device,
+          (error: Error) => error.message,
+        );
+      });
+    for (const [body, line] of [
+      ["short", /\/model\/model.onnx ended after 5 of its \d+ bytes$/],
+      ["long".repeat(100_000), /\/model\/model.onnx has more than its \d+ bytes$/],
+    ] as const) {
+      await page.route("**/model/model.onnx", (route) => route.fulfill({ body }));
+      expect(await failed()).toMatch(line);
+      await page.unroute("**/model/model.onnx");
+    }
+    expect(await failed()).toBe("wasm");
+    await page.close();
+  });
+
   test("edits, in rounds and under a mask, and mixtures are those of Node", { timeout: 60_000 }, async () => {
     const page = await open();
     const image = key(5)

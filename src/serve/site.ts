@@ -49,21 +49,29 @@ export const writeSite = async (options: SiteOptions): Promise<Site> => {
     throw new UserError("site: --vae is given, but no model draws latents; leave it out");
   const temporary = join(dirname(resolve(out)), `.${basename(resolve(out))}.${process.pid}.tmp`);
   try {
-    const models: SiteModel[] = [];
-    await mkdir(join(temporary, "models"), { recursive: true });
-    for (const [i, source] of sources.entries()) models.push(await addModel(temporary, i, source, options));
-    await addApp(temporary, app, options.title ?? "soflow");
-    const list: SiteList = { format: "soflow-site", version: 1, models };
-    await writeFile(join(temporary, LIST), `${JSON.stringify(list, null, 2)}\n`);
+    const models = await fill(temporary, sources, options);
     await rm(out, { recursive: true, force: true });
     await rename(temporary, out);
     return { models, bytes: await bytesBelow(out) };
   } catch (thrown) {
     await rm(temporary, { recursive: true, force: true });
-    throw thrown instanceof UserError
-      ? thrown
-      : new UserError(`site: ${out} could not be written: ${messageOf(thrown)}`);
+    const failed = thrown instanceof Error && "code" in thrown; // the disk's fault, not ours
+    throw failed ? new UserError(`site: ${out} could not be written: ${messageOf(thrown)}`) : thrown;
   }
+};
+
+const fill = async (
+  site: string,
+  sources: readonly SiteSource[],
+  options: SiteOptions,
+): Promise<readonly SiteModel[]> => {
+  const models: SiteModel[] = [];
+  await mkdir(join(site, "models"), { recursive: true });
+  for (const [i, source] of sources.entries()) models.push(await addModel(site, i, source, options));
+  await addApp(site, options.app ?? BUILT_APP, options.title ?? "soflow");
+  const list: SiteList = { format: "soflow-site", version: 1, models };
+  await writeFile(join(site, LIST), `${JSON.stringify(list, null, 2)}\n`);
+  return models;
 };
 
 const LIST = "models.json";

@@ -2,13 +2,14 @@ import { computed, effect, signal, untracked } from "@preact/signals";
 import type { ModelInfo } from "../../src/serve/protocol.js";
 import { type Generator, GeneratorError, type Pixels } from "./generator.js";
 import { authorization, httpGenerator } from "./http.js";
+import { kept } from "./kept.js";
 import { PageGenerator, type PageSource } from "./page.js";
 import { SITE } from "./site.js";
 
 /** What all tabs share. */
 export type Connection = "connecting" | "online" | "offline" | "locked";
 export const connection = signal<Connection>("connecting");
-export const token = signal(sessionStorage.getItem("soflow-token") ?? "");
+export const token = kept("sessionStorage", "soflow-token");
 export const models = signal<readonly ModelInfo[]>([]);
 const serverProvider = signal("");
 export const maxCount = signal(64);
@@ -22,9 +23,8 @@ export const timing = signal<{ server: number; round: number; evaluations: numbe
 
 export const model = computed(() => models.value.find(({ name }) => name === chosenModel.value) ?? models.value[0]);
 
-/** Where the user wants images to be made. */
-export type Place = "server" | "page";
-export const wantedPlace = signal<Place>(localStorage.getItem("soflow-place") === "page" ? "page" : "server");
+/** Where the user wants images to be made: `page`, or the server. */
+export const wantedPlace = kept("localStorage", "soflow-place");
 /** Why the page cannot draw, though it should; the server then does. */
 export const pageTrouble = signal("");
 /** Whether there is a choice: a server and a model that it gives away. */
@@ -61,16 +61,13 @@ export const generator: Generator = {
   edit: (request) => active().edit(request),
 };
 
-effect(() => localStorage.setItem("soflow-place", wantedPlace.value));
-effect(() => {
-  if (wantedPlace.value && model.value?.name) pageTrouble.value = ""; // another choice is another try
+computed(() => `${wantedPlace.value} ${model.value?.name}`).subscribe(() => {
+  pageTrouble.value = ""; // another choice is another try
 });
 effect(() => {
   const name = inPage.value ? model.value?.name : undefined;
   untracked(() => page.use(name));
 });
-
-effect(() => sessionStorage.setItem("soflow-token", token.value));
 
 const RETRY_MS = 1500;
 let retry: ReturnType<typeof setTimeout> | undefined;
@@ -96,8 +93,11 @@ export const noteFailure = (thrown: unknown): void => {
   if (kind === "dropped") return;
   if (kind === "refused") refusal.value = message;
   else if (kind === "unable") noteTrouble(message);
-  else connection.value = kind;
-  if (kind !== "offline" && kind !== "locked") return;
+  else noteConnection(kind);
+};
+
+const noteConnection = (kind: "offline" | "locked"): void => {
+  connection.value = kind;
   clearTimeout(retry);
   if (kind === "offline") retry = setTimeout(() => void connect(), RETRY_MS);
 };
