@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ModelList } from "../../src/serve/protocol.js";
 import { SERVE_DEFAULTS, type ServeOptions, type Serving, startServer } from "../../src/serve/server.js";
 import type { Manifest } from "../../src/train/export/manifest.js";
+import { soflow } from "../cli.js";
 import { writeTinyModel } from "./model.js";
 
 /** What a server gives to pages that draw by themselves. */
@@ -36,6 +37,12 @@ afterAll(async () => {
   await server.stop();
   await rm(folder, { recursive: true, force: true });
 });
+
+const RUN = `
+data: { kind: glyphs, size: 8, samples: 100 }
+model: { patch: 2, width: 32, depth: 1, heads: 2 }
+train: { steps: 1, batch: 4, sampleCount: 4, threads: 1 }
+`;
 
 const TINY = "/v1/models/tiny%20model/export/";
 const get = (path: string, headers: Record<string, string> = {}, { url } = server): Promise<Response> =>
@@ -120,5 +127,25 @@ describe("a served model as an exported folder", () => {
     await writeTinyModel(folder, "moved");
     expect((await get(path, {}, own)).status).toBe(200);
     await own.stop();
+  });
+
+  test("of a run that trains on is of the step that is served", async () => {
+    const config = join(folder, "run.yaml");
+    await writeFile(config, RUN);
+    const train = (steps: number) =>
+      soflow("train", "--config", config, "--out", join(folder, "run"), "--set", `train.steps=${steps}`);
+    expect((await train(1)).code).toBe(0);
+    const own = await serving({ models: [join(folder, "run")] });
+    const again = await serving({ models: [join(folder, "run")] });
+    const shaOf = async (from: Serving): Promise<string> => {
+      const { files } = (await (await get("/v1/models/run/export/manifest.json", {}, from)).json()) as Manifest;
+      return files.find(({ name }) => name === "model.onnx_data")!.sha256;
+    };
+    const before = await shaOf(own);
+    expect((await train(2)).code).toBe(0);
+    const later = await serving({ models: [join(folder, "run")] });
+    expect(await shaOf(again)).toBe(before);
+    expect(await shaOf(later)).not.toBe(before);
+    for (const serving of [own, again, later]) await serving.stop();
   });
 });
