@@ -1,9 +1,9 @@
-import type { SiteList } from "../../src/serve/siteList.js";
+import { SITE_MARK, type SiteList } from "../../src/serve/siteList.js";
 import { GeneratorError } from "./generator.js";
 import type { PageSource } from "./page.js";
 
-/** Where the page of a static site says its models are listed (src/serve/siteList.ts); undefined behind `soflow serve`. */
-const LIST = document.querySelector<HTMLMetaElement>('meta[name="soflow-site"]')?.content;
+/** Where the page of a static site says its models are listed; undefined behind `soflow serve`. */
+const LIST = document.querySelector<HTMLMetaElement>(`meta[name="${SITE_MARK}"]`)?.content;
 
 /** Most images at once. */
 const MAX_COUNT = 100;
