@@ -40,6 +40,12 @@ const SHOTS = {
       [0.7, 0.35],
     ]);
   },
+  page: async (page) => {
+    await page.goto(`${url}/#generate`);
+    await page.getByRole("radio", { name: "in this page" }).check();
+    await page.getByText("WebAssembly in this page").waitFor();
+    await SHOTS.morph(page);
+  },
   between: async (page) => {
     await page.goto(`${url}/#generate`);
     await page.getByRole("radio", { name: "Between" }).check();

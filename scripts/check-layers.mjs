@@ -48,7 +48,7 @@ const ALLOWED = {
   compare: [...BELOW_TRAIN, "train"],
   verify: [...BELOW_TRAIN, "train"],
   serve: [...BELOW_TRAIN, "train", "editing"],
-  browser: ["editing", "train"], // of train types alone
+  browser: ["runtime", "editing", "train"], // of train types alone
   cli: [...BELOW_TRAIN, "train", "compare", "verify", "serve"],
   index: [...BELOW_TRAIN, "train", "compare", "verify", "serve", "editing"],
 };

@@ -6,7 +6,7 @@ export { grad, gradients, jvp, stopGradient, vjp } from "./autodiff/index.js";
 export { type CompareOptions, runComparison } from "./compare/run.js";
 export { parseComparison, resolveComparison } from "./compare/schema.js";
 export { type DataSource, type Dataset, drawPoints, Loader, openDataset } from "./data/index.js";
-export * as editing from "./editing/noise.js";
+export * as editing from "./editing/index.js";
 export { UserError } from "./errors.js";
 export * as evaluation from "./eval/index.js";
 export type { DType, HostArray, Shape, TensorType } from "./graph/dtype.js";
@@ -30,6 +30,7 @@ export {
   type Runtime,
 } from "./runtime/index.js";
 export { SAMPLERS, type SamplerName } from "./samplers/index.js";
+export { type Site, type SiteOptions, writeSite } from "./serve/site.js";
 export { type Decoder, type Encoder, openDecoder, openEncoder } from "./train/autoencoder.js";
 export { type Config, parseConfig, resolveConfig } from "./train/config/index.js";
 export { PRESETS, type Preset } from "./train/config/presets.js";

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { key } from "../src/random/random.js";
 import { sampleNoise } from "../src/random/sampleNoise.js";
 import { toHalf } from "../src/train/export/half.js";
-import type { Manifest } from "../src/train/export/manifest.js";
+import type { MeasuredManifest } from "../src/train/export/manifest.js";
 import { PRECISIONS } from "../src/train/export/pack.js";
 import { type ModelDescription, openNetwork, saveModel } from "../src/train/model.js";
 import { SoFlow } from "../src/train/pretrained.js";
@@ -59,10 +59,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const exported = async (out: string, ...more: string[]): Promise<Manifest> => {
+const exported = async (out: string, ...more: string[]): Promise<MeasuredManifest> => {
   const { code, err } = await soflow("export", at("model"), "--out", at(out), "--threads", "1", ...more);
   expect([code, err]).toEqual([0, ""]);
-  return JSON.parse(await readFile(at(out, "manifest.json"), "utf8")) as Manifest;
+  return JSON.parse(await readFile(at(out, "manifest.json"), "utf8")) as MeasuredManifest;
 };
 
 const SIZE = 3 * 8 * 8;
@@ -120,7 +120,7 @@ describe("float32", () => {
   });
 
   test("the files are as the manifest says, and use ONNX's own operations alone", async () => {
-    const manifest = JSON.parse(await readFile(at("float32", "manifest.json"), "utf8")) as Manifest;
+    const manifest = JSON.parse(await readFile(at("float32", "manifest.json"), "utf8")) as MeasuredManifest;
     const names = await readdir(at("float32"));
     expect(names.sort()).toEqual(
       [
@@ -152,7 +152,7 @@ describe("float32", () => {
 });
 
 test("each precision is smaller, and further away", async () => {
-  const all: Manifest[] = [];
+  const all: MeasuredManifest[] = [];
   for (const precision of PRECISIONS) all.push(await exported(`by-${precision}`, "--precision", precision));
   const [distances, sizes] = [all.map(({ measured }) => measured.distance), all.map(({ measured }) => measured.bytes)];
   expect(distances[0]).toBeLessThan(1e-5);

@@ -8,6 +8,7 @@ import { type AutoencoderConfig, decode, encode, SD_VAE } from "../src/models/au
 import { type Parameter, Scope } from "../src/nn/index.js";
 import { input } from "../src/ops/index.js";
 import { key } from "../src/random/random.js";
+import { writeSite } from "../src/serve/site.js";
 import { openDecoder, openEncoder } from "../src/train/autoencoder.js";
 import { type ModelDescription, openNetwork, saveModel } from "../src/train/model.js";
 import { type StoredTensor, writeSafetensors } from "../src/train/safetensorsFile.js";
@@ -163,4 +164,10 @@ test("bad autoencoders are refused in one line, and nothing is written", async (
     "images of 15×15 do not fit the autoencoder; the side must be a multiple of 2",
   );
   await expect(openEncoder(at("short"), { size: 16, batch: 1 })).rejects.toThrow(/encoder.conv_in.weight is missing/);
+});
+
+test("a site has the autoencoder inside its model: images of its size, and only latents that could be edited", async () => {
+  const out = at("site");
+  const { models } = await writeSite({ models: [at("model")], out, vae: at("vae"), threads: 1 });
+  expect(models).toMatchObject([{ name: "model", size: SIZE, channels: 3, canEdit: false, classes: ["a", "b"] }]);
 });

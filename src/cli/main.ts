@@ -70,6 +70,13 @@ const verbs: readonly Verb[] = [
     },
   },
   {
+    name: "site",
+    load: async () => {
+      const { siteCommand } = await import("./site.js");
+      return siteCommand(async (options) => (await import("./run/site.js")).run(options, out));
+    },
+  },
+  {
     name: "compare",
     load: async () => {
       const { compareCommand } = await import("./compare.js");

@@ -16,6 +16,7 @@ import { presetsCommand } from "./presets.js";
 import { runProgram, type Verb } from "./program.js";
 import { type QuickstartOptions, quickstartCommand } from "./quickstart.js";
 import { type SampleOptions, sampleCommand } from "./sample.js";
+import { type SiteOptions, siteCommand } from "./site.js";
 import { type TrainOptions, trainCommand } from "./train.js";
 import { type VerifyOptions, verifyCommand } from "./verify.js";
 
@@ -30,6 +31,7 @@ const soflow = async (
     | ImportOptions
     | DownloadOptions
     | EncodeJob
+    | SiteOptions
     | CompareOptions
     | FeaturesOptions
     | EvaluateOptions
@@ -59,6 +61,7 @@ const soflow = async (
     verb("download", () => downloadCommand(keep)),
     verb("encode", () => encodeCommand(keep)),
     verb("presets", () => presetsCommand(async (name) => (await import("./run/presets.js")).run(name, out))),
+    verb("site", () => siteCommand(keep)),
     verb("compare", () => compareCommand(keep)),
     verb("features", () => featuresCommand(keep)),
     verb("evaluate", () => evaluateCommand(keep)),
@@ -87,6 +90,7 @@ test("a verb that is named is the only one loaded", async () => {
     "download",
     "encode",
     "presets",
+    "site",
     "compare",
     "features",
     "evaluate",
@@ -109,6 +113,7 @@ test("help lists the verbs, and version is the package's", async () => {
     "sample",
     "import",
     "presets",
+    "site",
     "compare",
     "features",
     "evaluate",
@@ -384,6 +389,31 @@ test.each([
     "encode photos --vae v --out o.h5 --part 5/4",
     "soflow: option '--part <i/n>' argument '5/4' is invalid. It must be i/n with i from 1 to n, such as 2/4.\n",
   ],
+])("%s is refused", async (line, err) => {
+  expect(await soflow(line.split(" "))).toMatchObject({ code: 2, err, given: undefined });
+});
+
+test("site's options are read as they are written", async () => {
+  expect((await soflow(["site", "runs/a", "b=runs/c", "--out", "public"])).given).toEqual({
+    models: ["runs/a", "b=runs/c"],
+    out: "public",
+    title: "soflow",
+    precision: "float32",
+  });
+  const words = ["site", "m", "--out", "o", "--title", "Two words", "--precision", "float16", "--vae", "v"];
+  expect((await soflow([...words, "--threads", "2"])).given).toEqual({
+    models: ["m"],
+    out: "o",
+    title: "Two words",
+    precision: "float16",
+    vae: "v",
+    threads: 2,
+  });
+});
+
+test.each([
+  ["site", "soflow: missing required argument 'models'\n"],
+  ["site m", "soflow: site: --out is missing; give the folder to make\n"],
 ])("%s is refused", async (line, err) => {
   expect(await soflow(line.split(" "))).toMatchObject({ code: 2, err, given: undefined });
 });

@@ -20,6 +20,7 @@ Examples:
                                                   latents of your images, to train on
   soflow export runs/quickstart --out digits      ONNX files that run without soflow
   soflow serve runs/quickstart                    the model over HTTP, with a web app
+  soflow site runs/quickstart --out site          the app as files for any web server; it draws in the page
   soflow compare --config compare-checkerboard    train several methods alike and compare them
   soflow presets                                  settings of published results
   soflow doctor                                   what this machine runs on, and how fast

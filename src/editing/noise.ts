@@ -40,14 +40,19 @@ export const noised = (path: PathName, t: number, image: Float32Array, eps: Floa
   return image.map((value, i) => alpha * value + beta * eps[i]!);
 };
 
+/** Throws a `UserError` where a mask [H W] does not fit an image of so many numbers. */
+export const requireMask = (mask: Float32Array, length: number): void => {
+  if (mask.length === 0 || length % mask.length !== 0)
+    throw new UserError(`the mask has ${mask.length} numbers; an image of ${length} needs one for each pixel`);
+};
+
 /**
  * m a + (1 − m) b, for a mask m [H W] in [0, 1] over images [C H W]; where m is 0 exactly b. Throws a `UserError` for a mask
  * that does not fit.
  */
 export const composite = (mask: Float32Array, a: Float32Array, b: Float32Array): Float32Array => {
   requireSame("the other image", b.length, a.length);
-  if (mask.length === 0 || a.length % mask.length !== 0)
-    throw new UserError(`the mask has ${mask.length} numbers; an image of ${a.length} needs one for each pixel`);
+  requireMask(mask, a.length);
   return a.map((value, i) => {
     const m = mask[i % mask.length]!;
     return m === 0 ? b[i]! : m * value + (1 - m) * b[i]!;

@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { invalidBody, refusalOf } from "./errors.js";
+import type { Exports } from "./exports.js";
 import type { AppFile } from "./files.js";
 import { addImages } from "./images.js";
 import type { ServerMetrics } from "./metrics.js";
@@ -14,6 +15,7 @@ import {
   securityHeaders,
 } from "./middleware.js";
 import type { ServedModel } from "./model.js";
+import { addPageFiles } from "./pageFiles.js";
 import { Refusal, refusalBody } from "./refusal.js";
 import { runMetricsRoute, runSamplesRoute, runsRoute } from "./routes.js";
 import type { Runs } from "./runs.js";
@@ -22,6 +24,8 @@ import type { Runs } from "./runs.js";
 export type AppOptions = {
   readonly models: readonly ServedModel[];
   readonly runs?: Runs;
+  /** Exported folders of the models. */
+  readonly exports: Exports;
   readonly files: ReadonlyMap<string, AppFile>;
   readonly metrics: ServerMetrics;
   readonly provider: string;
@@ -51,6 +55,7 @@ export const createApp = (options: AppOptions): App => {
   addHealth(app, options);
   addImages(app, options);
   addRuns(app, options);
+  addPageFiles(app, options);
   app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "soflow serve", version: "1" } });
   addFiles(app, options);
   return app;

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -12,6 +13,12 @@ const TYPES: Readonly<Record<string, string>> = {
   ".webmanifest": "application/manifest+json",
   ".wasm": "application/wasm",
 };
+
+/** What a file is, by its ending. */
+export const contentType = (name: string): string => TYPES[extname(name)] ?? "application/octet-stream";
+
+/** Where `npm run build:web` puts the app. */
+export const BUILT_APP = fileURLToPath(new URL("../../dist/web", import.meta.url));
 
 /** A file of the app as it is sent. */
 export type AppFile = { readonly type: string; readonly bytes: Uint8Array<ArrayBuffer>; readonly lasting: boolean };

@@ -4,18 +4,11 @@ import { type Answer, kindFor, type Listener, respond, respondWithEvents } from 
 import type { AppOptions } from "./app.js";
 import { refusalOf } from "./errors.js";
 import { editImage, generateJobs } from "./jobs.js";
-import type { ServedModel } from "./model.js";
+import { modelNamed } from "./model.js";
 import { readImage, readMask } from "./picture.js";
 import type { ParsedEdit, ParsedGenerate } from "./protocol.js";
 import { Refusal } from "./refusal.js";
 import { editRoute, generateRoute, modelsRoute } from "./routes.js";
-
-const modelNamed = (models: readonly ServedModel[], name: string | undefined): ServedModel => {
-  const model = name === undefined ? models[0] : models.find(({ info }) => info.name === name);
-  if (model) return model;
-  const known = models.map(({ info }) => info.name).join(", ");
-  throw new Refusal(404, "model", `there is no model ${String(name).slice(0, 100)}; served are ${known}`);
-};
 
 /** Aborts when the client has left or the time is over. */
 const deadline = (c: Context, timeout: number): { signal: AbortSignal; clear: () => void } => {

@@ -1,6 +1,5 @@
+import { editPath } from "../editing/index.js";
 import { UserError } from "../errors.js";
-import { sizeOf } from "../graph/dtype.js";
-import { defaultSampler, METHODS } from "../methods/index.js";
 import { input } from "../ops/index.js";
 import type { PathName } from "../paths/index.js";
 import type { Runtime } from "../runtime/index.js";
@@ -10,7 +9,9 @@ import { checkWeights, type ModelDescription, openNetwork } from "../train/model
 import { type Precision, planOf } from "../train/plan.js";
 import { openSource, type WeightsChoice } from "../train/source.js";
 import { Batcher } from "./batcher.js";
+import { infoOf } from "./info.js";
 import type { ModelInfo } from "./protocol.js";
+import { Refusal } from "./refusal.js";
 import { batchSizes, fillSizes } from "./sizes.js";
 
 /** One image to make: from noise in a number of steps, or from a start [C H W] at time t in one evaluation. */
@@ -36,12 +37,6 @@ export type ServedOptions = {
   readonly onBatch?: (images: number, seconds: number) => void;
 };
 
-/** The path that edits put noise on along; undefined where the method has no solution function. */
-const editPath = ({ method }: ModelDescription): PathName | undefined => {
-  if (method.kind === "soflow") return method.path;
-  return method.kind === "meanflow" ? "linear" : undefined;
-};
-
 const laneOf = (job: Job): string => ("steps" in job ? `steps ${job.steps}` : "edit");
 
 /** A model with its weights in memory, compiled for a few batch sizes, and the queue before it. */
@@ -52,17 +47,19 @@ export class ServedModel {
 
   private constructor(
     readonly info: ModelInfo,
+    /** What names its weights, for who opens them again. */
+    readonly source: string,
     readonly description: ModelDescription,
     private readonly generators: ReadonlyMap<number, Generator>,
     private readonly options: ServedOptions,
   ) {
-    this.path = editPath(description);
+    this.path = editPath(description.method);
     this.batcher = new Batcher({ ...options, laneOf, run: (jobs) => this.run(jobs) });
   }
 
   /** Opens a run folder, a model folder or a checkpoint. Throws a `UserError` where it is none or draws no images. */
   static async open(name: string, source: string, options: ServedOptions): Promise<ServedModel> {
-    const { description, file, prefix } = await openSource(source, options.weights, "serve");
+    const { path, description, file, prefix } = await openSource(source, options.weights, "serve");
     try {
       if (description.network.imageSize === 1)
         throw new UserError(`serve: ${source} draws points; only models of images are served`);
@@ -75,8 +72,7 @@ export class ServedModel {
         const settings = { batch, precision: options.precision };
         generators.set(batch, await Generator.create(options.runtime, description, settings, weights));
       }
-      const count = parameters.reduce((sum, { tensor }) => sum + sizeOf(tensor.shape), 0);
-      return new ServedModel(infoOf(name, description, count), description, generators, options);
+      return new ServedModel(infoOf(name, description), path, description, generators, options);
     } finally {
       await file.close();
     }
@@ -142,17 +138,10 @@ function* editMoves(t: Float32Array): ReturnType<Plan["moves"]> {
   yield { program: "step", at: { t, s: 0, tNext: 0 }, fresh: false };
 }
 
-const infoOf = (name: string, description: ModelDescription, parameters: number): ModelInfo => {
-  const { network, method, classes } = description;
-  return {
-    name,
-    method: method.kind,
-    methodName: METHODS[method.kind].name,
-    size: network.imageSize,
-    channels: network.channels,
-    classes: [...classes],
-    parameters,
-    steps: defaultSampler(method.kind).steps,
-    canEdit: editPath(description) !== undefined,
-  };
+/** The model of a name, by default the first. Throws a `Refusal` where there is none. */
+export const modelNamed = (models: readonly ServedModel[], name: string | undefined): ServedModel => {
+  const model = name === undefined ? models[0] : models.find(({ info }) => info.name === name);
+  if (model) return model;
+  const known = models.map(({ info }) => info.name).join(", ");
+  throw new Refusal(404, "model", `there is no model ${String(name).slice(0, 100)}; served are ${known}`);
 };

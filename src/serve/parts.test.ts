@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { kindFor } from "./answer.js";
 import { Histogram, ServerMetrics } from "./metrics.js";
+import { nameAndPath } from "./names.js";
 import { joinSteps, thin } from "./runs.js";
-import { nameAndPath } from "./server.js";
 import { batchSizes, fillSizes } from "./sizes.js";
 
 describe("batch sizes", () => {

@@ -1,4 +1,5 @@
 import sharp from "sharp";
+import { imageOf, maskOf, type StoredPixels } from "../editing/index.js";
 import { grid, toBytes } from "../formats/grid.js";
 import { encodePng } from "../train/picture.js";
 import type { Made } from "./model.js";
@@ -30,20 +31,14 @@ const decode = async (base64: string, name: string, { size }: Shape, gray: boole
   }
 };
 
-/** An image [C H W] in [−1, 1]: the inverse of `toBytes` at the middle of each step, x = (b − 127.5) / 127.5. */
+/** An image [C H W] in [−1, 1]. */
 export const readImage = async (base64: string, shape: Shape): Promise<Float32Array> => {
   const { channels, size } = shape;
-  const bytes = await decode(base64, "image", shape, channels === 1);
-  const [plane, stored] = [size * size, bytes.length / (size * size)];
-  return Float32Array.from({ length: channels * plane }, (_, i) => {
-    const [c, p] = [Math.floor(i / plane), i % plane];
-    return (bytes[p * stored + Math.min(c, stored - 1)]! - 127.5) / 127.5;
-  });
+  return imageOf(storedIn(await decode(base64, "image", shape, channels === 1), size), channels, size * size);
 };
 
 /** A mask [H W] in [0, 1]. */
-export const readMask = async (base64: string, shape: Shape): Promise<Float32Array> => {
-  const bytes = await decode(base64, "mask", shape, true);
-  const [plane, stored] = [shape.size ** 2, bytes.length / shape.size ** 2];
-  return Float32Array.from({ length: plane }, (_, p) => bytes[p * stored]! / 255);
-};
+export const readMask = async (base64: string, shape: Shape): Promise<Float32Array> =>
+  maskOf(storedIn(await decode(base64, "mask", shape, true), shape.size), shape.size ** 2);
+
+const storedIn = (bytes: Uint8Array, size: number): StoredPixels => ({ bytes, stored: bytes.length / size ** 2 });

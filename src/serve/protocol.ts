@@ -99,6 +99,9 @@ export const modelInfo = z
     parameters: z.number().int(),
     steps: z.number().int().openapi({ description: "steps where none are asked for" }),
     canEdit: z.boolean(),
+    canExport: z
+      .boolean()
+      .openapi({ description: "whether a page can have it as an exported folder, to draw by itself" }),
   })
   .openapi("Model");
 export type ModelInfo = z.infer<typeof modelInfo>;

@@ -64,6 +64,23 @@ export const modelsRoute = createRoute({
   responses: { 200: json(modelList, "The models, the default one first."), 401: failures[401] },
 });
 
+export const exportRoute = createRoute({
+  method: "get",
+  path: "/v1/models/{model}/export/{file}",
+  summary: "A file of a model's exported folder, as soflow export writes it; manifest.json names the others",
+  request: { params: z.object({ model: z.string().max(200), file: z.string().max(200) }) },
+  responses: {
+    200: {
+      description: "The file.",
+      content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
+    },
+    304: { description: "The client has it already: If-None-Match is its ETag." },
+    401: failures[401],
+    404: json(failure, "No such model or file."),
+    422: json(failure, "The model cannot be exported; the message says why."),
+  },
+});
+
 export const runsRoute = createRoute({
   method: "get",
   path: "/v1/runs",

@@ -1,17 +1,17 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { basename, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { getRequestListener } from "@hono/node-server";
 import { UserError } from "../errors.js";
 import { openRuntime } from "../runtime/index.js";
 import type { Precision } from "../train/plan.js";
 import type { WeightsChoice } from "../train/source.js";
 import { createApp } from "./app.js";
-import { readApp } from "./files.js";
+import { Exports } from "./exports.js";
+import { BUILT_APP, readApp } from "./files.js";
 import { ServerMetrics } from "./metrics.js";
 import { ServedModel, type ServedOptions } from "./model.js";
+import { namesAndPaths } from "./names.js";
 import { Runs } from "./runs.js";
 
 /** What `soflow serve` takes. Times are in milliseconds. */
@@ -66,19 +66,10 @@ export type Serving = {
   readonly stop: () => Promise<void>;
 };
 
-/** `digits=runs/quickstart` as a name and a path; without a name, the folder's own. */
-export const nameAndPath = (text: string): { name: string; path: string } => {
-  const [, name, path] = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(text) ?? [];
-  return name && path ? { name, path } : { name: basename(resolve(text)), path: text };
-};
-
 const openModels = async (sources: readonly string[], options: ServedOptions): Promise<ServedModel[]> => {
-  const named = sources.map(nameAndPath);
-  const double = named.find(({ name }, i) => named.findIndex((other) => other.name === name) !== i);
-  if (double)
-    throw new UserError(`serve: two models are named ${double.name}; name one yourself, as in other=${double.path}`);
   const models: ServedModel[] = [];
-  for (const { name, path } of named) models.push(await ServedModel.open(name, path, options));
+  for (const { name, path } of namesAndPaths(sources, "serve"))
+    models.push(await ServedModel.open(name, path, options));
   return models;
 };
 
@@ -106,8 +97,6 @@ const closeWithin = async (server: Server, grace: number): Promise<void> => {
 /** Milliseconds in which requests that were on their way when the server was told to stop still come in. */
 const ON_THE_WIRE = 100;
 
-const BUILT_APP = fileURLToPath(new URL("../../dist/web", import.meta.url));
-
 /** Opens the models, compiles them and listens. Throws a `UserError` where a model or the address cannot be had. */
 export const startServer = async (options: ServeOptions): Promise<Serving> => {
   const { maxBatch, maxWait, queue: maxQueue, weights, precision, threads, host, report } = options;
@@ -123,7 +112,8 @@ export const startServer = async (options: ServeOptions): Promise<Serving> => {
     metrics.gauge("soflow_queue_images", "Images that wait.", () => models.reduce((n, m) => n + m.batcher.queued, 0));
     let stopping = false;
     const runs = options.runs === undefined ? undefined : new Runs(options.runs);
-    const rules = { ...options, loopback: isLoopback(host), metrics, models, runs, isReady: () => !stopping };
+    const exports = new Exports(weights, report);
+    const rules = { ...options, loopback: isLoopback(host), metrics, models, exports, runs, isReady: () => !stopping };
     const app = createApp({ ...rules, files: await readApp(BUILT_APP), provider: runtime.name });
     const server = openSocket(app.fetch, options, () => stopping);
     const url = await listen(server, options);
@@ -133,6 +123,7 @@ export const startServer = async (options: ServeOptions): Promise<Serving> => {
       await closeWithin(server, options.grace);
       await Promise.all(models.map(({ batcher }) => batcher.drained()));
       for (const model of models) model.release();
+      await exports.close();
       await runtime.close();
     };
     return { url, models: models.map(({ info }) => info.name), stop };

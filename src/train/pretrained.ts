@@ -1,6 +1,5 @@
-import { composite, noised } from "../editing/noise.js";
+import { type EditOptions, editImage, editPath, type GenerateOptions } from "../editing/index.js";
 import { UserError } from "../errors.js";
-import { sampleNoise } from "../random/sampleNoise.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { type Decoder, openDecoder } from "./autoencoder.js";
 import { collect, type DrawOptions, type Fixed, Generator, readWeights } from "./generate.js";
@@ -15,27 +14,13 @@ export type PretrainedOptions = HubOptions & {
   readonly threads?: number;
 };
 
-export type GenerateImagesOptions = Omit<DrawOptions, "batch"> & {
-  /** Number of images; default 1. */
-  readonly count?: number;
-  /** Labels to draw in turn; by default every label of the model in turn. */
-  readonly labels?: readonly number[];
-  /** Seed of the noise; default 0. */
-  readonly seed?: number;
-  /** Images per network evaluation; default 64, or as many as are drawn. */
-  readonly batch?: number;
-};
+export type { EditOptions } from "../editing/index.js";
 
-export type EditOptions = {
-  /** [C H W] in [−1, 1]. */
-  readonly image: Float32Array;
-  /** How much of it becomes noise, t in [0, 1]: 0 returns it, 1 draws anew. */
-  readonly strength: number;
-  readonly label?: number;
-  readonly seed?: number;
-  /** 1 where the image may change, 0 where it stays [H W]. */
-  readonly mask?: Float32Array;
-};
+export type GenerateImagesOptions = GenerateOptions &
+  Omit<DrawOptions, "batch"> & {
+    /** Images per network evaluation; default 64, or as many as are drawn. */
+    readonly batch?: number;
+  };
 
 /** Images [count channels size size] in about [−1, 1]; with `labels` and the network evaluations that each took. */
 export type Images = {
@@ -98,24 +83,25 @@ export class SoFlow {
   }
 
   /**
-   * Image to image, with one evaluation: x_t = α(t) x + β(t) ε at t = strength, then f(x_t, t, 0); outside a mask the image
-   * stays. Throws a `UserError` for models without a solution function, and for what does not fit.
+   * Image to image, with one evaluation a round: x_t = α(t) x + β(t) ε, then f(x_t, t, 0); outside a mask the image stays. The
+   * server and the page give the same image for the same options. Throws a `UserError` for models without a solution
+   * function, and for what does not fit.
    */
-  async edit({ image, strength, label = 0, seed = 0, mask }: EditOptions): Promise<Float32Array> {
+  async edit({ label = 0, ...options }: EditOptions): Promise<Float32Array> {
     const { method, network } = this.description;
-    if (method.kind !== "soflow" && method.kind !== "meanflow")
+    const path = editPath(method);
+    if (path === undefined)
       throw new UserError(`edit: a ${method.kind} model has no solution function; edits need SoFlow or MeanFlow`);
-    const size = network.channels * network.imageSize ** 2;
-    if (image.length !== size) throw new UserError(`edit: the image has ${image.length} numbers; it must have ${size}`);
+    const [{ length }, size] = [options.image, network.channels * network.imageSize ** 2];
+    if (length !== size) throw new UserError(`edit: the image has ${length} numbers; it must have ${size}`);
     if (this.classes.length > 0) this.checkLabels([label]);
-    const path = method.kind === "soflow" ? method.path : "linear";
-    const start = noised(path, strength, image, sampleNoise(seed, 0, 0, size));
     const generator = await this.generator({ sampler: "solution", steps: 1, batch: 1 });
-    const moves = (function* () {
-      yield { program: "step", at: { t: strength, s: 0 }, fresh: false };
-    })();
-    const { images } = await generator.draw([{ label, start, noise: () => start }], { moves });
-    return mask ? composite(mask, images, image) : images;
+    return editImage(options, path, async (start, t) => {
+      const moves = (function* () {
+        yield { program: "step", at: { t, s: 0 }, fresh: false };
+      })();
+      return (await generator.draw([{ label, start, noise: () => start }], { moves })).images;
+    });
   }
 
   private checkLabels(labels: readonly number[]): void {

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { UserError } from "../errors.js";
 import { parameterInput } from "../nn/index.js";
-import { findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
+import { checkpointPaths, findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
 import { type ModelDescription, modelPaths, readDescription } from "./model.js";
 import { runPaths } from "./runFolder.js";
 import type { OpenSafetensors } from "./safetensorsFile.js";
@@ -12,6 +12,8 @@ import { emaName } from "./step.js";
 
 /** A trained model: what it is, the open file of its weights, and what their names begin with there. */
 export type Source = {
+  /** What names exactly these weights: of a run, the checkpoint. */
+  readonly path: string;
   readonly description: ModelDescription;
   readonly file: OpenSafetensors;
   readonly prefix: string;
@@ -42,6 +44,7 @@ export const openSource = async (source: string, weights: WeightsChoice, who: st
     : await findCheckpoint(source);
   const { file } = await loadCheckpoint(folder, step);
   return {
+    path: checkpointPaths(folder, step).tensors,
     description: await readDescription(run.network),
     file,
     prefix: weights === "ema" ? emaName("") : parameterInput(""),
@@ -53,5 +56,10 @@ const fromModel = async (folder: string, weights: WeightsChoice, who: string): P
     throw new UserError(
       `${who}: ${folder} is a model folder, which holds averaged weights only; --weights model needs a run folder or a checkpoint`,
     );
-  return { description: await readDescription(modelPaths(folder).config), file: await openWeights(folder), prefix: "" };
+  return {
+    path: folder,
+    description: await readDescription(modelPaths(folder).config),
+    file: await openWeights(folder),
+    prefix: "",
+  };
 };

@@ -1,22 +1,14 @@
-import { existsSync } from "node:fs";
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { SERVE_DEFAULTS, type ServeOptions, type Serving, startServer } from "../../src/serve/server.js";
+import { CHROMIUM, changed, drag, drawn, missing, openApp, WIDE } from "./driver.js";
 import { writeTinyModel } from "./model.js";
 
 /** Drives the built app in the system's Chromium, as a person would. */
-
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const BUILT = fileURLToPath(new URL("../../dist/web/index.html", import.meta.url));
-const missing = [
-  ...(existsSync(CHROMIUM) ? [] : [`no browser at ${CHROMIUM} (set CHROMIUM)`]),
-  ...(existsSync(BUILT) ? [] : ["the app is not built (npm run build:web)"]),
-].join(", ");
 
 let folder: string;
 let models: string[];
@@ -45,51 +37,8 @@ const writeRun = async (name: string, from: number): Promise<void> => {
       .toFile(join(run, "samples", `step-${step}.png`));
 };
 
-/** Pixels of a canvas of the page, as text to compare. */
-const pixels = (id: string): Promise<string> =>
-  page
-    .getByTestId(id)
-    .locator("xpath=descendant-or-self::canvas")
-    .evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
-
-/** Waits until a canvas has other pixels than before and keeps them, and gives them. */
-const changed = async (id: string, before: string): Promise<string> => {
-  let now = before;
-  const isOther = async (): Promise<boolean> => {
-    const last = now;
-    now = await pixels(id);
-    return now !== before && now === last;
-  };
-  await expect.poll(isOther, { timeout: 10_000, interval: 120 }).toBe(true);
-  return now;
-};
-
-/** The first images in a canvas: until they come, it has the size that every canvas begins with. */
-const drawn = async (id: string): Promise<string> => {
-  const width = () => page.getByTestId(id).evaluate((canvas) => (canvas as HTMLCanvasElement).width);
-  await expect.poll(width, { timeout: 10_000 }).not.toBe(300);
-  return changed(id, "");
-};
-
-const open = async (tab: string, size = { width: 1100, height: 800 }, url = server.url): Promise<void> => {
-  page = await browser.newPage({ viewport: size, hasTouch: size.width < 500 });
-  page.setDefaultTimeout(8000);
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error" && !/Failed to load resource/.test(message.text())) problems.push(message.text());
-  });
-  page.on("request", (request) => {
-    if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(url)) problems.push(`asked ${request.url()}`);
-  });
-  await page.goto(`${url}/#${tab}`);
-};
-
-const drag = async (id: string, from: readonly [number, number], to: readonly [number, number]): Promise<void> => {
-  const box = (await page.getByTestId(id).boundingBox())!;
-  await page.mouse.move(box.x + from[0] * box.width, box.y + from[1] * box.height);
-  await page.mouse.down();
-  await page.mouse.move(box.x + to[0] * box.width, box.y + to[1] * box.height, { steps: 5 });
-  await page.mouse.up();
+const open = async (tab: string, size = WIDE, url = server.url): Promise<void> => {
+  page = await openApp(browser, { url: `${url}/`, tab, size, problems });
 };
 
 /** How many pixels of the chart have exactly this colour. */
@@ -106,10 +55,10 @@ const ORANGE = [0xe6, 0x9f, 0x00];
 
 /** A finger on the drawing moves the result. */
 const touch = async (): Promise<void> => {
-  const before = await drawn("edited");
+  const before = await drawn(page, "edited");
   const box = (await page.getByTestId("pad").boundingBox())!;
   await page.touchscreen.tap(box.x + box.width / 2, box.y + box.height / 2);
-  await changed("edited", before);
+  await changed(page, "edited", before);
 };
 
 describe.skipIf(missing !== "")(`the app in a browser${missing && `: ${missing}`}`, () => {
@@ -140,19 +89,19 @@ describe.skipIf(missing !== "")(`the app in a browser${missing && `: ${missing}`
 
   test("Generate: the grid follows seed, class, steps, number and model; a seed gives the same again", async () => {
     await open("generate");
-    const first = await drawn("grid");
+    const first = await drawn(page, "grid");
     await page.getByLabel("Seed: one on").click();
-    const second = await changed("grid", first);
+    const second = await changed(page, "grid", first);
     await page.getByLabel("Seed: one back").click();
-    expect(await changed("grid", second)).toBe(first);
+    expect(await changed(page, "grid", second)).toBe(first);
     await page.getByRole("button", { name: "class 2" }).click();
-    const third = await changed("grid", first);
+    const third = await changed(page, "grid", first);
     await page.getByRole("slider", { name: "Steps" }).fill("3");
-    const fourth = await changed("grid", third);
+    const fourth = await changed(page, "grid", third);
     await page.getByRole("combobox", { name: "Images" }).selectOption("16");
-    const fifth = await changed("grid", fourth);
+    const fifth = await changed(page, "grid", fourth);
     await page.getByRole("combobox", { name: "Model" }).selectOption("coloured");
-    await changed("grid", fifth);
+    await changed(page, "grid", fifth);
     expect(await page.getByRole("button", { name: "class 2" }).count()).toBe(0);
     expect(await page.getByTestId("timing").textContent()).toMatch(/16 images in \d+ ms \(3 evaluations each\)/);
   });
@@ -160,52 +109,52 @@ describe.skipIf(missing !== "")(`the app in a browser${missing && `: ${missing}`
   test("Morph: the image follows the pointer and the arrow keys", async () => {
     await open("generate");
     await page.getByRole("radio", { name: "Morph" }).check();
-    const before = await drawn("spotted");
-    await drag("plane", [0.5, 0.5], [0.9, 0.2]);
-    const dragged = await changed("spotted", before);
+    const before = await drawn(page, "spotted");
+    await drag(page, "plane", [0.5, 0.5], [0.9, 0.2]);
+    const dragged = await changed(page, "spotted", before);
     await page.getByTestId("plane").focus();
     await page.keyboard.press("ArrowDown");
-    await changed("spotted", dragged);
+    await changed(page, "spotted", dragged);
   });
 
   test("Between: the ends are the seeds; it plays", async () => {
     await open("generate");
     await page.getByRole("radio", { name: "Between" }).check();
-    const middle = await drawn("blended");
+    const middle = await drawn(page, "blended");
     await page.getByRole("slider", { name: "Between" }).fill("0");
-    const start = await changed("blended", middle);
+    const start = await changed(page, "blended", middle);
     await page.getByLabel("To seed: one on").click();
     await page.getByRole("button", { name: "Play" }).click();
     await page.waitForTimeout(400);
     await page.getByRole("button", { name: "Pause" }).click();
-    await changed("blended", start);
+    await changed(page, "blended", start);
   });
 
   test("Edit: the result follows brush, noise and undo; under a mask the rest stays", async () => {
     await open("edit");
-    const empty = await drawn("edited");
-    await drag("pad", [0.2, 0.2], [0.8, 0.7]);
-    const line = await changed("edited", empty);
+    const empty = await drawn(page, "edited");
+    await drag(page, "pad", [0.2, 0.2], [0.8, 0.7]);
+    const line = await changed(page, "edited", empty);
     await page.getByRole("slider", { name: "Noise" }).fill("0.1");
-    const faint = await changed("edited", line);
+    const faint = await changed(page, "edited", line);
     await page.getByRole("radio", { name: "Mask" }).check();
-    await drag("pad", [0.8, 0.8], [0.9, 0.9]);
-    const masked = await changed("edited", faint);
+    await drag(page, "pad", [0.8, 0.8], [0.9, 0.9]);
+    const masked = await changed(page, "edited", faint);
     expect(await page.getByRole("button", { name: "Remove mask" }).isVisible()).toBe(true);
     await page.getByRole("button", { name: "Undo" }).click();
-    expect(await changed("edited", masked)).toBe(faint);
+    expect(await changed(page, "edited", masked)).toBe(faint);
     await page.getByRole("button", { name: "Clear" }).click();
-    await changed("edited", faint);
+    await changed(page, "edited", faint);
   });
 
   test("Edit: a picture from a file is taken; a model that cannot edit says so", async () => {
     await open("edit");
-    const empty = await drawn("edited");
+    const empty = await drawn(page, "edited");
     const buffer = await sharp({ create: { width: 30, height: 20, channels: 3, background: "white" } })
       .png()
       .toBuffer();
     await page.getByLabel("Open a picture").setInputFiles({ name: "white.png", mimeType: "image/png", buffer });
-    await changed("edited", empty);
+    await changed(page, "edited", empty);
     await page.getByRole("combobox", { name: "Model" }).selectOption("old");
     expect(await page.getByText("models cannot be edited with in one step").textContent()).toContain(
       "diffusion (DDPM)",
@@ -242,7 +191,7 @@ describe.skipIf(missing !== "")(`the app in a browser${missing && `: ${missing}`
     await open("generate", undefined, locked.url);
     await page.getByLabel("This server asks for its token:").fill("open-sesame");
     await page.getByRole("button", { name: "Unlock" }).click();
-    await drawn("grid");
+    await drawn(page, "grid");
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
     await page.close();
     await locked.stop();
@@ -252,12 +201,12 @@ describe.skipIf(missing !== "")(`the app in a browser${missing && `: ${missing}`
   test("says when the server is gone, and goes on by itself when it is back", async () => {
     const first = await serving({ models: models.slice(0, 1) });
     await open("generate", undefined, first.url);
-    const before = await drawn("grid");
+    const before = await drawn(page, "grid");
     await first.stop();
     await page.getByLabel("Seed: one on").click();
     await page.getByText("The server cannot be reached").waitFor();
     const again = await serving({ models: models.slice(0, 1), port: Number(new URL(first.url).port) });
-    await changed("grid", before);
+    await changed(page, "grid", before);
     expect(await page.getByText("The server cannot be reached").count()).toBe(0);
     await page.close();
     await again.stop();

@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { GeneratedBody, GenerateRequest, ModelList, RunMetrics } from "../../src/serve/protocol.js";
 import { SERVE_DEFAULTS, type ServeOptions, type Serving, startServer } from "../../src/serve/server.js";
+import { SoFlow } from "../../src/train/pretrained.js";
 import { drawSamples } from "../../src/train/sample.js";
 import { soflow, start } from "../cli.js";
 import { writeTinyModel } from "./model.js";
@@ -122,6 +123,20 @@ describe("edits", () => {
     for (const [i, value] of edited.entries()) expect(Math.abs(value - kept) < 1e-6).toBe(i % 8 < 4);
   });
 
+  test("are those of SoFlow.edit in Node, in rounds and under a mask", async () => {
+    const marks = Array.from({ length: 64 }, (_, i) => (i < 40 ? 255 : 0));
+    const picture = sharp(Buffer.from(marks), { raw: { width: 8, height: 8, channels: 1 } });
+    const settings = { label: 2, strength: 0.7, seed: 11, steps: 3 };
+    const [image, mask] = [await gray(90), (await picture.png().toBuffer()).toString("base64")];
+    const served = await editRaw({ ...settings, image, mask });
+    const own = await SoFlow.fromPretrained(model, { threads: 1 });
+    const pixels = new Float32Array(64).fill((90 - 127.5) / 127.5);
+    const drawn = await own.edit({ ...settings, image: pixels, mask: Float32Array.from(marks, (mark) => mark / 255) });
+    await own.close();
+    expect(Math.max(...served.map((value, i) => Math.abs(value - drawn[i]!)))).toBeLessThan(1e-5);
+    expect(Math.max(...drawn.slice(0, 40).map((value) => Math.abs(value - pixels[0]!)))).toBeGreaterThan(0.05);
+  });
+
   test("with little noise stay near the image, and move away with more", async () => {
     const image = await gray(150);
     const moved = await Promise.all(
@@ -154,6 +169,7 @@ describe("the server", () => {
       "/v1/images",
       "/v1/images/edit",
       "/v1/models",
+      "/v1/models/{model}/export/{file}",
       "/v1/runs",
       "/v1/runs/metrics",
       "/v1/runs/samples",

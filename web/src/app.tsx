@@ -1,13 +1,28 @@
 import { signal } from "@preact/signals";
+import { Segments } from "./controls.js";
 import { Edit } from "./edit/edit.js";
 import { Generate } from "./generate/generate.js";
-import { chosenModel, connect, connection, model, models, provider, refusal, timing, token } from "./state.js";
+import { SITE } from "./site.js";
+import {
+  canChoosePlace,
+  chosenModel,
+  connect,
+  connection,
+  model,
+  models,
+  pageTrouble,
+  refusal,
+  token,
+  wantedPlace,
+} from "./state.js";
+import { LoadingBar, Status } from "./status.js";
 import { Train } from "./train/train.js";
 
 const TABS = { generate: Generate, edit: Edit, train: Train } as const;
 type Tab = keyof typeof TABS;
 const NAMES: Readonly<Record<Tab, string>> = { generate: "Generate", edit: "Edit", train: "Train" };
-const ORDER = Object.keys(TABS) as Tab[];
+/** A site has nothing that trains. */
+const ORDER = (Object.keys(TABS) as Tab[]).filter((name) => SITE === undefined || name !== "train");
 
 const fromAddress = (): Tab => ORDER.find((tab) => `#${tab}` === location.hash) ?? "generate";
 const tab = signal<Tab>(fromAddress());
@@ -43,28 +58,18 @@ const ModelChoice = () =>
     <span class="model">{model.value?.name}</span>
   );
 
-const Status = () => {
-  const took = timing.value;
-  return (
-    <footer class="status" data-testid="status">
-      <span class={`light ${connection.value}`} />
-      <span>{connection.value === "online" ? provider.value : connection.value}</span>
-      {model.value && (
-        <span>
-          {model.value.methodName}, {model.value.size}×{model.value.size}, {(model.value.parameters / 1e6).toFixed(1)} M
-          parameters
-        </span>
-      )}
-      {took && (
-        <span data-testid="timing">
-          {took.images} image{took.images === 1 ? "" : "s"} in {took.server.toFixed(0)} ms ({took.evaluations}{" "}
-          evaluation
-          {took.evaluations === 1 ? "" : "s"} each), {took.round.toFixed(0)} ms to the screen
-        </span>
-      )}
-    </footer>
-  );
-};
+const PLACES = [
+  { value: "", name: "on the server" },
+  { value: "page", name: "in this page" },
+];
+
+const PlaceChoice = () =>
+  canChoosePlace.value ? (
+    <div class="place">
+      <span aria-hidden="true">Draw</span>
+      <Segments label="Draw" value={wantedPlace} choices={PLACES} />
+    </div>
+  ) : null;
 
 const Locked = () => (
   <form
@@ -91,9 +96,10 @@ const Notice = () => {
         The server cannot be reached. Looking for it; this page goes on by itself when it is back.
       </div>
     );
-  return refusal.value === "" ? null : (
+  const told = pageTrouble.value || refusal.value;
+  return told === "" ? null : (
     <div class="notice" role="alert">
-      {refusal.value}
+      {told}
     </div>
   );
 };
@@ -105,11 +111,13 @@ export const App = () => {
     <div class="page">
       <header>
         <a class="brand" href="#generate">
-          <img src="/icon.svg" alt="" width="26" height="26" /> soflow
+          <img src="icon.svg" alt="" width="26" height="26" /> {document.title}
         </a>
         <Tabs />
         <ModelChoice />
+        <PlaceChoice />
       </header>
+      <LoadingBar />
       <Notice />
       <main>
         <Part />

@@ -12,67 +12,32 @@ export type Pixels = {
   readonly evaluations: number;
 };
 
-/** What makes images for the app: a server today; a library in the page can take its place. */
+/** What to draw, by which model. */
+export type Drawing = Omit<GenerateRequest, "scale"> & { readonly model: string };
+
+/** What to edit: a picture and perhaps a mask, both of the model's size; a mask is white where the picture may change. */
+export type Editing = Omit<EditRequest, "scale" | "image" | "mask"> & {
+  readonly model: string;
+  readonly image: ImageData;
+  readonly mask?: ImageData;
+};
+
+/** What makes images for the app: a server (`http.ts`), or the page itself (`page.ts`). Equal requests give equal images. */
 export interface Generator {
   models(signal?: AbortSignal): Promise<ModelList>;
-  generate(request: GenerateRequest): Promise<Pixels>;
-  edit(request: EditRequest): Promise<Pixels>;
+  generate(request: Drawing): Promise<Pixels>;
+  edit(request: Editing): Promise<Pixels>;
 }
 
-/** Why no images came: `offline` and `locked` are states that end, `refused` is the request's own fault. */
+/**
+ * Why no images came: `offline` and `locked` are states that end, `refused` is the request's own fault, `unable` that of what
+ * should have made them; `dropped` are images that nobody waits for any more.
+ */
 export class GeneratorError extends Error {
   constructor(
-    readonly kind: "offline" | "locked" | "refused",
+    readonly kind: "offline" | "locked" | "refused" | "unable" | "dropped",
     message: string,
   ) {
     super(message);
   }
 }
-
-const TRIES = 5;
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-const failureOf = async (response: Response): Promise<GeneratorError> => {
-  const body = (await response.json().catch(() => undefined)) as { error?: { message?: string } } | undefined;
-  const message = body?.error?.message ?? `the server answered ${response.status}`;
-  if (response.status === 401) return new GeneratorError("locked", message);
-  return new GeneratorError(body?.error ? "refused" : "offline", message);
-};
-
-/** Asks the server; comes back by itself where the server is only busy. Throws a `GeneratorError`. */
-export const ask = async (path: string, token: string, init: RequestInit = {}): Promise<Response> => {
-  const headers = { ...init.headers, ...(token !== "" && { Authorization: `Bearer ${token}` }) };
-  for (let attempt = 1; ; attempt++) {
-    const response = await fetch(path, { ...init, headers }).catch(() => {
-      throw new GeneratorError("offline", "the server cannot be reached");
-    });
-    if (response.ok) return response;
-    if (response.status !== 429 || attempt === TRIES) throw await failureOf(response);
-    await pause(1000 * Number(response.headers.get("Retry-After") ?? 1));
-  }
-};
-
-const pixelsOf = async (response: Response): Promise<Pixels> => {
-  const [count, channels, size] = (response.headers.get("X-Shape") ?? "").split(",").map(Number);
-  return {
-    values: new Float32Array(await response.arrayBuffer()),
-    count: count ?? 0,
-    channels: channels ?? 1,
-    size: size ?? 1,
-    milliseconds: Number(/dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1] ?? Number.NaN),
-    evaluations: Number(response.headers.get("X-Evaluations") ?? 0),
-  };
-};
-
-/** A generator behind `soflow serve`. */
-export const httpGenerator = (token: () => string): Generator => {
-  const post = async (path: string, body: GenerateRequest | EditRequest): Promise<Pixels> => {
-    const headers = { "Content-Type": "application/json", Accept: "application/octet-stream" };
-    return pixelsOf(await ask(path, token(), { method: "POST", headers, body: JSON.stringify(body) }));
-  };
-  return {
-    models: async (signal) => (await ask("/v1/models", token(), { signal: signal ?? null })).json(),
-    generate: (request) => post("/v1/images", request),
-    edit: (request) => post("/v1/images/edit", request),
-  };
-};

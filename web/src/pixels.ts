@@ -22,5 +22,30 @@ export const paint = (canvas: HTMLCanvasElement, pixels: Pixels, columns: number
     context.putImageData(imageDataOf(pixels, i), (i % columns) * cell, Math.floor(i / columns) * cell);
 };
 
-/** A canvas as a PNG in base64. */
-export const base64Of = (canvas: HTMLCanvasElement): string => canvas.toDataURL("image/png").split(",")[1]!;
+const canvasOf = (width: number, height: number): CanvasRenderingContext2D => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  return canvas.getContext("2d", { willReadFrequently: true })!;
+};
+
+/** A picture as a PNG in base64. */
+export const base64Of = (picture: ImageData): string => {
+  const context = canvasOf(picture.width, picture.height);
+  context.putImageData(picture, 0, 0);
+  return context.canvas.toDataURL("image/png").split(",")[1]!;
+};
+
+/**
+ * A square canvas in the size of a model, in gray where that has one channel. Whoever edits is given this, so that all edit
+ * the same.
+ */
+export const resized = (canvas: HTMLCanvasElement, size: number, channels: number): ImageData => {
+  const context = canvasOf(size, size);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(canvas, 0, 0, size, size);
+  const picture = context.getImageData(0, 0, size, size);
+  const { data } = picture;
+  for (let i = 0; channels === 1 && i < data.length; i += 4)
+    data.fill(0.2126 * data[i]! + 0.7152 * data[i + 1]! + 0.0722 * data[i + 2]!, i, i + 3); // Rec. 709
+  return picture;
+};

@@ -10,7 +10,7 @@ import { type AutoencoderSource, openAutoencoder, readAutoencoder } from "../aut
 import { writeFileAtomically } from "../files.js";
 import { readWeights } from "../generate.js";
 import { checkWeights, openNetwork } from "../model.js";
-import { openSource } from "../source.js";
+import { openSource, type WeightsChoice } from "../source.js";
 import {
   decoderInput,
   type GraphOptions,
@@ -19,8 +19,8 @@ import {
   solutionGraph,
   type Weights,
 } from "./graphs.js";
-import { type Manifest, manifestOf } from "./manifest.js";
-import { measure } from "./measure.js";
+import { type Manifest, type MeasuredManifest, manifestOf } from "./manifest.js";
+import { type Measured, measure } from "./measure.js";
 import {
   type Build,
   type ExportPrecision,
@@ -35,6 +35,8 @@ import { exampleJs, examplePy, readme } from "./texts.js";
 export type ExportOptions = {
   /** A run folder, a model folder, or a checkpoint. */
   readonly source: string;
+  /** The averaged weights, by default, or those of the last step. */
+  readonly weights?: WeightsChoice;
   /** The folder to make. */
   readonly out: string;
   /** What weights are stored in; default float32. */
@@ -54,7 +56,7 @@ const DATA = "model.onnx_data";
 
 /** The weights of the network, and of the autoencoder under names of their own. */
 const readAll = async (options: ExportOptions, vae: AutoencoderSource | undefined) => {
-  const { description, file, prefix } = await openSource(options.source, "ema", "export");
+  const { description, file, prefix } = await openSource(options.source, options.weights ?? "ema", "export");
   try {
     checkWeights(file, openNetwork(description.network).parameters, prefix);
     const own = await readWeights(description, (name) => file.read(prefix + name));
@@ -72,10 +74,38 @@ const readAll = async (options: ExportOptions, vae: AutoencoderSource | undefine
   }
 };
 
-const requireNew = async (out: string): Promise<void> => {
+/** Throws a `UserError` that begins with `who` where a folder to make is there already. */
+export const requireNew = async (out: string, who: string): Promise<void> => {
   const found = existsSync(out) ? await readdir(out).catch(() => ["a file"]) : [];
   if (found.length > 0)
-    throw new UserError(`export: --out ${out} is there already and not an empty folder; choose another`);
+    throw new UserError(`${who}: --out ${out} is there already and not an empty folder; choose another`);
+};
+
+type Subject = Parameters<typeof measure>[1];
+
+const exportWith = async (
+  options: ExportOptions,
+  examine: (subject: Subject) => Promise<Measured | undefined>,
+): Promise<Manifest> => {
+  const { out, precision = "float32", images = "float32" } = options;
+  await requireNew(out, "export");
+  const vae = options.vae === undefined ? undefined : await openAutoencoder(options.vae);
+  try {
+    const { description, weights } = await readAll(options, vae);
+    const graph: GraphOptions = { description, images, ...(vae && { vae: vae.config }) };
+    const generator: Build = (batch) => generatorGraph(graph, batch);
+    const solution: Build | undefined = solutionGraph(graph, 1) && ((batch) => solutionGraph(graph, batch)!);
+    const packed = packModel("generator", generator, weights, precision, "noise");
+    const models: Record<string, Packed> = { [GENERATOR]: packed };
+    if (solution) models[SOLUTION] = packModel("solution", solution, weights, precision, "x");
+    const labels = description.classes.length;
+    const measured = await examine({ labels, generator, packed, weights, precision, images });
+    return await writeFolder(out, models, (files) =>
+      manifestOf({ description, precision, images, models, measured, files }),
+    );
+  } finally {
+    await vae?.file.close();
+  }
 };
 
 /**
@@ -84,40 +114,21 @@ const requireNew = async (out: string): Promise<void> => {
  * an example in Python and in JavaScript. The models are run here, held against the trained one and timed; the folder
  * appears when all of it is there.
  */
-export const exportModel = async (options: ExportOptions): Promise<Manifest> => {
-  const { out, precision = "float32", images = "float32" } = options;
-  await requireNew(out);
-  const vae = options.vae === undefined ? undefined : await openAutoencoder(options.vae);
-  try {
-    const { description, weights } = await readAll(options, vae);
-    const graph: GraphOptions = { description, images, ...(vae && { vae: vae.config }) };
-    const generator: Build = (batch) => generatorGraph(graph, batch);
-    const solution: Build | undefined = solutionGraph(graph, 1) && ((batch) => solutionGraph(graph, batch)!);
-    const models: Record<string, Packed> = {
-      [GENERATOR]: packModel("generator", generator, weights, precision, "noise"),
-    };
-    if (solution) models[SOLUTION] = packModel("solution", solution, weights, precision, "x");
+export const exportModel = async (options: ExportOptions): Promise<MeasuredManifest> => {
+  const manifest = await exportWith(options, async (subject) => {
     const runtime = options.runtime ?? (await openRuntime(options.threads ? { threads: options.threads } : {}));
     try {
-      const labels = description.classes.length;
-      const measured = await measure(runtime, {
-        labels,
-        generator,
-        packed: models[GENERATOR]!,
-        weights,
-        precision,
-        images,
-      });
-      return await writeFolder(out, models, (files) =>
-        manifestOf({ description, precision, images, models, measured, files }),
-      );
+      return await measure(runtime, subject);
     } finally {
       if (!options.runtime) await runtime.close();
     }
-  } finally {
-    await vae?.file.close();
-  }
+  });
+  return { ...manifest, measured: manifest.measured! };
 };
+
+/** The same folder without running the models: at once, and nothing is known of how they do. */
+export const exportUnmeasured = (options: ExportOptions): Promise<Manifest> =>
+  exportWith(options, async () => undefined);
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 

@@ -5,7 +5,7 @@ import { METHODS, readingsOf } from "../../methods/index.js";
 import { type AutoencoderConfig, decode } from "../../models/autoencoder.js";
 import { Scope } from "../../nn/index.js";
 import { cast, full, input, maximum, minimum, reshape, transpose, zerosLike } from "../../ops/index.js";
-import { type ModelDescription, openNetwork } from "../model.js";
+import { type ModelDescription, openNetwork, outputKind } from "../model.js";
 import { planOf } from "../plan.js";
 
 /** What comes out: floats [N C H W] in [−1, 1], or bytes [N H W C]. */
@@ -47,8 +47,7 @@ const shown = (x: Tensor, images: ImageType): Tensor => {
 /** Latents and points are given as they are, unless an autoencoder makes images of them. */
 const finished = (x: Tensor, { description, images, vae }: GraphOptions): Tensor => {
   if (vae) return shown(decode(vae)(decoderScope(), x.div(vae.scale)), images);
-  const { channels, imageSize } = description.network;
-  return imageSize > 1 && (channels === 1 || channels === 3) ? shown(x, images) : x;
+  return outputKind(description.network) === "images" ? shown(x, images) : x;
 };
 
 /** The whole generator: noise [N C H W] (and labels [N]) to images with one network evaluation. */

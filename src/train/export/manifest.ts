@@ -20,8 +20,10 @@ export type Manifest = {
   /** Each file of operations with what it reads and gives; N is the batch. */
   readonly models: Readonly<Record<string, { readonly inputs: Tensors; readonly outputs: Tensors }>>;
   readonly files: readonly Written[];
-  readonly measured: Measured & { readonly bytes: number };
+  /** What was found when the model was run here; absent where it was not. */
+  readonly measured?: Measured & { readonly bytes: number };
 };
+export type MeasuredManifest = Manifest & Required<Pick<Manifest, "measured">>;
 
 const tensors = (types: Readonly<Record<string, TensorType>>, { model: { batch } }: Packed): Tensors =>
   Object.fromEntries(
@@ -40,7 +42,7 @@ const sides = (packed: Packed) => {
 type Parts = Pick<Manifest, "precision" | "images" | "files"> & {
   readonly description: ModelDescription;
   readonly models: Readonly<Record<string, Packed>>;
-  readonly measured: Measured;
+  readonly measured: Measured | undefined;
 };
 
 export const manifestOf = ({ description, models, measured, files, ...rest }: Parts): Manifest => ({
@@ -50,7 +52,7 @@ export const manifestOf = ({ description, models, measured, files, ...rest }: Pa
   ...rest,
   models: Object.fromEntries(Object.entries(models).map(([name, packed]) => [name, sides(packed)])),
   files,
-  measured: { ...measured, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) },
+  ...(measured && { measured: { ...measured, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) } }),
 });
 
 /** The method that trained the model, by name. */

@@ -38,9 +38,20 @@ console.log(images.dims, images.type);
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
+const measurements = ({ precision, measured }: Manifest): string =>
+  measured
+    ? `
+| precision | size | one image | distance to the trained model |
+|---|--:|--:|--:|
+| ${precision} | ${megabytes(measured.bytes)} | ${measured.milliseconds.toFixed(1)} ms | ${measured.distance.toExponential(1)} of the images' norm |
+
+Measured when it was exported: ${measured.runtime}, ${measured.threads} threads.
+`
+    : "";
+
 /** The model card of the folder. */
 export const readme = (manifest: Manifest): string => {
-  const { model, precision, measured, images } = manifest;
+  const { model, precision, images } = manifest;
   const method = METHODS[model.method.kind];
   const steps = "solution.onnx" in manifest.models;
   return `---
@@ -57,11 +68,5 @@ ${method.paper}. One network evaluation makes an image of noise.
 ${steps ? `| \`solution.onnx\` | x, t and s [N] (1 is noise, 0 is data)${isLabelled(manifest) ? ", label" : ""} | f(x, t, s): for several steps, and to edit images |\n` : ""}| \`model.onnx_data\` | | the weights of both |
 
 \`python example.py\` and \`node example.mjs\` draw eight images. \`manifest.json\` says all of this to programs.
-${isLabelled(manifest) ? `\nLabels: ${model.classes.map((name, i) => `${i} = ${name}`).join(", ")}.\n` : ""}
-| precision | size | one image | distance to the trained model |
-|---|--:|--:|--:|
-| ${precision} | ${megabytes(measured.bytes)} | ${measured.milliseconds.toFixed(1)} ms | ${measured.distance.toExponential(1)} of the images' norm |
-
-Measured when it was exported: ${measured.runtime}, ${measured.threads} threads.
-${precision.startsWith("int") ? "\nLarge products use MatMulNBits, an operation of ONNX Runtime alone.\n" : ""}`;
+${isLabelled(manifest) ? `\nLabels: ${model.classes.map((name, i) => `${i} = ${name}`).join(", ")}.\n` : ""}${measurements(manifest)}${precision.startsWith("int") ? "\nLarge products use MatMulNBits, an operation of ONNX Runtime alone.\n" : ""}`;
 };

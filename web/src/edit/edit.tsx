@@ -1,7 +1,8 @@
 import { useRef } from "preact/hooks";
+import type { ModelInfo } from "../../../src/serve/protocol.js";
 import { ClassChoice, Explain, Seed, Segments, Slider } from "../controls.js";
 import { useLatest } from "../latest.js";
-import { base64Of, paint } from "../pixels.js";
+import { paint, resized } from "../pixels.js";
 import { generator, make, model } from "../state.js";
 import { Pad, placeFile } from "./pad.js";
 import {
@@ -28,7 +29,7 @@ const TOOLS = [
 ] as const;
 
 const settings = () => ({
-  model: model.value?.name,
+  model: model.value?.name ?? "",
   label: Math.min(label.value, Math.max(0, (model.value?.classes.length ?? 1) - 1)),
   seed: seed.value,
   strength: strength.value,
@@ -40,8 +41,10 @@ const Result = () => {
   const canvas = useRef<HTMLCanvasElement>(null);
   const asked = settings();
   useLatest(JSON.stringify([asked, version.value]), async () => {
-    const image = base64Of(picture);
-    const pixels = await make(() => generator.edit({ ...asked, image, ...(masked.value && { mask: base64Of(mask) }) }));
+    const { size, channels } = model.value!;
+    const image = resized(picture, size, channels);
+    const marks = masked.value && { mask: resized(mask, size, 1) };
+    const pixels = await make(() => generator.edit({ ...asked, image, ...marks }));
     if (pixels && canvas.current) paint(canvas.current, pixels, 1);
   });
   return <canvas ref={canvas} class="picture pixelated" role="img" aria-label="the result" data-testid="edited" />;
@@ -132,14 +135,15 @@ const Controls = () => (
   </div>
 );
 
+/** Why a model cannot edit. */
+const whyNot = ({ method, methodName }: ModelInfo): string =>
+  method === "soflow" || method === "meanflow"
+    ? "This model draws through an autoencoder; models that draw pixels can be edited with in one step."
+    : `${methodName} models cannot be edited with in one step; SoFlow and MeanFlow models can.`;
+
 /** The tab that edits. */
 export const Edit = () => {
-  if (model.value && !model.value.canEdit)
-    return (
-      <p class="empty">
-        {model.value.methodName} models cannot be edited with in one step; SoFlow and MeanFlow models can.
-      </p>
-    );
+  if (model.value && !model.value.canEdit) return <p class="empty">{whyNot(model.value)}</p>;
   return (
     <section class="tab">
       <Controls />

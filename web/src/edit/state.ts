@@ -12,7 +12,7 @@ export const rounds = signal(1);
 export const version = signal(0);
 export const masked = signal(false);
 
-/** Pixels a side of the drawing; the server shrinks it to the model's size. */
+/** Pixels a side of the drawing; what is edited is shrunk to the model's size. */
 export const SIDE = 256;
 
 const layer = (): HTMLCanvasElement => {

@@ -1,9 +1,9 @@
 import { ClassChoice, Explain, Seed, Segments, Slider } from "../controls.js";
-import { maxCount, model } from "../state.js";
+import { canStep, model } from "../state.js";
 import { Between } from "./between.js";
 import { Grid } from "./grid.js";
 import { Plane } from "./plane.js";
-import { count, label, mode, other, seed, steps } from "./state.js";
+import { count, counts, label, mode, other, seed, shownCount, steps } from "./state.js";
 
 const MODES = [
   { value: "grid", name: "Many" },
@@ -26,24 +26,21 @@ const About = () => (
   </Explain>
 );
 
-const Counts = () => {
-  const sizes = [16, 36, 64, 100].filter((size) => size <= maxCount.value);
-  return (
-    <label class="field">
-      <span class="field-name">Images</span>
-      <select
-        value={count.value}
-        onChange={({ currentTarget }) => {
-          count.value = Number(currentTarget.value);
-        }}
-      >
-        {sizes.map((size) => (
-          <option key={size}>{size}</option>
-        ))}
-      </select>
-    </label>
-  );
-};
+const Counts = () => (
+  <label class="field">
+    <span class="field-name">Images</span>
+    <select
+      value={shownCount.value}
+      onChange={({ currentTarget }) => {
+        count.value = Number(currentTarget.value);
+      }}
+    >
+      {counts.value.map((size) => (
+        <option key={size}>{size}</option>
+      ))}
+    </select>
+  </label>
+);
 
 /** The tab that draws. */
 export const Generate = () => {
@@ -55,7 +52,7 @@ export const Generate = () => {
         <Seed value={seed} />
         {mode.value === "between" && <Seed name="To seed" value={other} />}
         <ClassChoice classes={info?.classes ?? []} value={label} all={mode.value === "grid"} />
-        <Slider name="Steps" value={steps} min={1} max={Math.max(8, info?.steps ?? 1)} />
+        {canStep.value && <Slider name="Steps" value={steps} min={1} max={Math.max(8, info?.steps ?? 1)} />}
         {mode.value === "grid" && <Counts />}
         <About />
       </div>

@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import { model } from "../state.js";
+import { canStep, inPage, maxCount, model } from "../state.js";
 
 export type Mode = "grid" | "plane" | "between";
 export const mode = signal<Mode>("grid");
@@ -20,9 +20,21 @@ export const oneLabel = computed(() => {
   return Math.max(0, Math.min(label.value, classes - 1));
 });
 
+const COUNTS = [16, 36, 64, 100];
+const LARGE = 64;
+const MOST_LARGE = 16;
+
+/** How many images can be asked for at once; a page makes fewer large ones. */
+export const counts = computed(() => {
+  const most = inPage.value && (model.value?.size ?? 0) > LARGE ? MOST_LARGE : maxCount.value;
+  return COUNTS.filter((size) => size <= most);
+});
+export const shownCount = computed(() => Math.min(count.value, counts.value.at(-1) ?? 1));
+
 /** The part of a request that all modes share. */
 export const common = computed(() => {
   const info = model.value;
   const usual = info?.steps ?? 1;
-  return { model: info?.name, steps: usual > 1 && steps.value === 1 ? usual : steps.value };
+  const wanted = canStep.value ? steps.value : 1;
+  return { model: info?.name ?? "", steps: usual > 1 && wanted === 1 ? usual : wanted };
 });

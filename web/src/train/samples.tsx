@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { RunInfo } from "../../../src/serve/protocol.js";
-import { ask } from "../generator.js";
+import { ask } from "../http.js";
 import { noteFailure, token } from "../state.js";
 import { colourOf, runs, shortName, shown } from "./state.js";
 
@@ -13,7 +13,7 @@ const usePicture = (run: string, step: number | undefined): string | undefined =
     let own: string | undefined;
     let left = false;
     const query = new URLSearchParams({ run, step: String(step) });
-    ask(`/v1/runs/samples?${query}`, token.value)
+    ask(`v1/runs/samples?${query}`, token.value)
       .then((response) => response.blob())
       .then((blob) => {
         if (left) return;

@@ -1,6 +1,6 @@
 import { computed, effect, signal } from "@preact/signals";
 import type { RunInfo, RunMetrics } from "../../../src/serve/protocol.js";
-import { ask } from "../generator.js";
+import { ask } from "../http.js";
 import { connection, noteFailure, token } from "../state.js";
 
 export const runs = signal<readonly RunInfo[] | undefined>(undefined);
@@ -64,7 +64,7 @@ const refreshCurve = async ({ name, step }: RunInfo): Promise<void> => {
   if (step === after) return;
   const from = step < after ? -1 : after; // a run that went back to a checkpoint is read anew
   const query = new URLSearchParams({ run: name, after: String(from) });
-  const more = (await (await ask(`/v1/runs/metrics?${query}`, token.value)).json()) as RunMetrics;
+  const more = (await (await ask(`v1/runs/metrics?${query}`, token.value)).json()) as RunMetrics;
   curves.value = { ...curves.value, [name]: joined(from < 0 ? undefined : known, more) };
 };
 
@@ -72,7 +72,7 @@ const refreshCurve = async ({ name, step }: RunInfo): Promise<void> => {
 export const refresh = async (): Promise<void> => {
   if (connection.value !== "online") return;
   try {
-    const list = (await (await ask("/v1/runs", token.value)).json()) as { runs: RunInfo[] };
+    const list = (await (await ask("v1/runs", token.value)).json()) as { runs: RunInfo[] };
     runs.value = list.runs;
     await Promise.all(list.runs.filter(({ name }) => shown.value.includes(name)).map(refreshCurve));
   } catch (thrown) {

@@ -1,0 +1,22 @@
+import { editPath } from "../editing/index.js";
+import { sizeOf } from "../graph/dtype.js";
+import { defaultSampler, METHODS } from "../methods/index.js";
+import { type ModelDescription, openNetwork, outputKind } from "../train/model.js";
+import type { ModelInfo } from "./protocol.js";
+
+/** What is said of a model. */
+export const infoOf = (name: string, description: ModelDescription): ModelInfo => {
+  const { network, method, classes } = description;
+  return {
+    name,
+    method: method.kind,
+    methodName: METHODS[method.kind].name,
+    size: network.imageSize,
+    channels: network.channels,
+    classes: [...classes],
+    parameters: openNetwork(network).parameters.reduce((sum, { tensor }) => sum + sizeOf(tensor.shape), 0),
+    steps: defaultSampler(method.kind).steps,
+    canEdit: editPath(method) !== undefined,
+    canExport: defaultSampler(method.kind).steps === 1 && outputKind(network) === "images",
+  };
+};
