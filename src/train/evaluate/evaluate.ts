@@ -1,20 +1,19 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
-import { type Features, frechetDistance, momentsOf, type Products } from "../../eval/index.js";
+import type { Products } from "../../eval/index.js";
 import { openRuntime, type Runtime } from "../../runtime/index.js";
-import { writeFileAtomically } from "../files.js";
-import { BLOCK, computeBlocks, mergeBlocks } from "./blocks.js";
+import { computeBlocks, mergeBlocks } from "./blocks.js";
 import type { FeatureExtractor } from "./extractor.js";
 import { metricName } from "./figures.js";
 import type { ImageSet } from "./imageSet.js";
 import type { DrawnOptions } from "./modelImages.js";
-import { findNeighbours, type Neighbours, neighbourRows } from "./neighbours.js";
 import { openExtractor, openImages, openSamples } from "./open.js";
 import { blockProducts, engineProducts } from "./products.js";
+import { distanceOfHalves, writeResults } from "./publish.js";
 import { type Reference, readStatistics, referenceFeatures, saveStatistics } from "./reference.js";
-import { type Pictures, reportPage } from "./report.js";
-import { type Gathered, gather, type Scores, type Statistics, score } from "./score.js";
+import type { Results } from "./results.js";
+import { gather, type Scores, type Statistics, score } from "./score.js";
 
 export type EvaluateOptions = {
   /** A model (run folder, model folder, checkpoint), an .npz file of images, or a folder of images. */
@@ -43,37 +42,9 @@ export type EvaluateOptions = {
   readonly onProgress?: (done: number, count: number, what: string) => void;
 };
 
-/** What results.json holds. */
-export type Results = {
-  readonly samples: string;
-  readonly reference: string;
-  readonly features: string;
-  /** Name of the Fréchet distance: FID of Inception's features alone. */
-  readonly metric: string;
-  readonly count: number;
-  readonly referenceCount?: number;
-  /** Images of each set that were compared pair by pair, where these are not all. */
-  readonly pairs?: number;
-  readonly classes: readonly string[];
-  readonly scores: Scores;
-  /** The distance of the reference's one half to its other: what perfect samples of that many would score. */
-  readonly floor?: number;
-  readonly neighbours?: readonly Neighbours[];
-};
-
+/** Samples on the page. */
 const SHOWN = 64;
-const NEIGHBOURS = 8;
 const PAIRS = 50_000;
-/** Images of the reference that are halved to see what perfect samples would score. */
-const HALVED = 5000;
-
-const halves = async ({ data, dimensions: D }: Features, images: Products): Promise<number | undefined> => {
-  const rows = Math.floor(Math.min(data.length / D, HALVED) / 2);
-  if (rows < 2) return undefined;
-  const moments = (from: number) =>
-    momentsOf({ data: data.subarray(from * D, (from + rows) * D), dimensions: D }, BLOCK, images);
-  return frechetDistance(await moments(0), await moments(rows));
-};
 
 const openReference = async (
   { reference, cache, pairs = PAIRS, signal, onProgress }: EvaluateOptions,
@@ -111,8 +82,8 @@ const scoreAll = async (
     reference = await openReference(options, extractor, D, products.images);
     await saveStatistics(join(out, "statistics.npz"), samples, extractor);
     const scores = await score(samples, "set" in reference ? reference.gathered : reference, products);
-    const floor = "set" in reference ? await halves(reference.gathered.few, products.images) : undefined;
-    const results = summary(options, extractor, set, { scores, count, floor }, reference);
+    const floor = "set" in reference ? await distanceOfHalves(reference.gathered.few, products.images) : undefined;
+    const results = resultsOf(options, extractor, set, { scores, count, floor }, reference);
     return await writeResults(out, results, { size: set.size, samples: pixels }, samples, reference);
   } finally {
     products.pairs.release();
@@ -121,7 +92,7 @@ const scoreAll = async (
   }
 };
 
-const summary = (
+const resultsOf = (
   { samples, reference: name, pairs = PAIRS }: EvaluateOptions,
   extractor: FeatureExtractor,
   set: ImageSet,
@@ -141,25 +112,6 @@ const summary = (
     scores,
     ...(floor !== undefined && { floor }),
   };
-};
-
-const writeResults = async (
-  out: string,
-  results: Results,
-  pictures: Omit<Pictures, "neighbours">,
-  samples: Gathered,
-  reference: Reference | Statistics,
-): Promise<Results> => {
-  const data = "set" in reference && reference.set.size === pictures.size ? reference : undefined;
-  const [D, each] = [samples.moments.dimensions, pictures.size ** 2 * 3];
-  const few = pictures.samples.subarray(0, NEIGHBOURS * each);
-  const features = { data: samples.few.data.subarray(0, (few.length / each) * D), dimensions: D };
-  const near = data && (await findNeighbours(few, features, data.set, data.folder));
-  const neighbours = data && near ? await neighbourRows(near, few, data.set) : undefined;
-  const all: Results = near ? { ...results, neighbours: near } : results;
-  await writeFileAtomically(join(out, "index.html"), await reportPage(all, { ...pictures, neighbours }));
-  await writeFileAtomically(join(out, "results.json"), `${JSON.stringify(all, null, 2)}\n`);
-  return all;
 };
 
 const evaluateWith = async (options: EvaluateOptions, runtime: Runtime, extractor: FeatureExtractor) => {

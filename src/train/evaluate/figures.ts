@@ -1,6 +1,6 @@
 import type { Interval } from "../../eval/index.js";
-import type { Results } from "./evaluate.js";
 import type { FeatureExtractor } from "./extractor.js";
+import type { Results } from "./results.js";
 
 /** Name of the Fréchet distance: of other features than Inception's it is no FID, and carries their name and hash. */
 export const metricName = ({ name, hash }: Pick<FeatureExtractor, "name" | "hash">): string =>

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
 import { writeFileAtomically } from "../files.js";
-import { type EvaluateOptions, evaluate, type Results } from "./evaluate.js";
+import { type EvaluateOptions, evaluate } from "./evaluate.js";
 import { type Figure, figuresOf } from "./figures.js";
 import { isModel } from "./open.js";
 import { repeatsPage } from "./report.js";
+import type { Results } from "./results.js";
 
 /** An evaluation of several seeds: the results of each, and every figure's mean and deviation over them. */
 export type Repeated = {

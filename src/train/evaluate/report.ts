@@ -1,7 +1,7 @@
 import { grid } from "../../formats/grid.js";
 import { encodePng } from "../picture.js";
-import type { Results } from "./evaluate.js";
 import { type Figure, figuresOf, figureText } from "./figures.js";
+import type { Results } from "./results.js";
 
 const escapeText = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
