@@ -30,12 +30,21 @@ export {
   type Runtime,
 } from "./runtime/index.js";
 export { SAMPLERS, type SamplerName } from "./samplers/index.js";
+export { SERVE_DEFAULTS, type ServeOptions, type Serving, startServer } from "./serve/server.js";
 export { type Site, type SiteOptions, writeSite } from "./serve/site.js";
 export { type Decoder, type Encoder, openDecoder, openEncoder } from "./train/autoencoder.js";
 export { type Config, parseConfig, resolveConfig } from "./train/config/index.js";
 export { PRESETS, type Preset } from "./train/config/presets.js";
 export { type EncodeImagesOptions, encodeImages, mergeLatents } from "./train/encode/index.js";
-export { type EvaluateOptions, evaluate as evaluateSamples, type FeatureExtractor } from "./train/evaluate/index.js";
+export {
+  type EvaluateOptions,
+  evaluate as evaluateSamples,
+  evaluateRepeats,
+  type FeatureExtractor,
+  figuresOf,
+  type Results,
+  trainFeatures,
+} from "./train/evaluate/index.js";
 export { type ExportOptions, exportModel } from "./train/export/export.js";
 export type { Manifest } from "./train/export/manifest.js";
 export { type Generated, Generator, readWeights } from "./train/generate.js";

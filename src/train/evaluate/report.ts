@@ -35,7 +35,7 @@ export type Pictures = {
 
 const head = (
   samples: string,
-): string => `<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation of ${escapeText(samples)}</title>
+): string => `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Evaluation of ${escapeText(samples)}</title>
 <style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}td,th{padding:.2rem .8rem;text-align:left}img{max-width:100%;image-rendering:pixelated}</style>
 <h1>${escapeText(samples)}</h1>`;
 
