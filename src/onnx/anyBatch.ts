@@ -15,9 +15,14 @@ class Head {
   readonly nodes: OnnxNode[] = [];
   readonly constants: OnnxConstant[] = [];
 
-  constructor(source: string) {
+  constructor(private readonly source: string) {}
+
+  /** The size of the batch, once something depends on it. */
+  private batch(): string {
     const attributes = { start: 0, end: 1 };
-    this.nodes.push({ name: BATCH, type: "Shape", inputs: [source], outputs: [BATCH], attributes });
+    if (this.nodes.length === 0)
+      this.nodes.push({ name: BATCH, type: "Shape", inputs: [this.source], outputs: [BATCH], attributes });
+    return BATCH;
   }
 
   private integers(name: string, values: readonly bigint[]): string {
@@ -28,7 +33,7 @@ class Head {
 
   /** The vector per · N + least under a name. */
   vector(name: string, per: readonly bigint[], least: readonly bigint[]): void {
-    const inputs = [BATCH, this.integers(`${name}.per`, per)];
+    const inputs = [this.batch(), this.integers(`${name}.per`, per)];
     this.nodes.push({ name: `${name}.scaled`, type: "Mul", inputs, outputs: [`${name}.scaled`] });
     const sum = [`${name}.scaled`, this.integers(`${name}.least`, least)];
     this.nodes.push({ name, type: "Add", inputs: sum, outputs: [name] });
@@ -56,15 +61,28 @@ const repeatedPart = (two: OnnxConstant, three: OnnxConstant): readonly number[]
   return [[], row].find((part) => repeats(two, sizeOf(part)) && repeats(three, sizeOf(part)));
 };
 
+/** A shape with −1 for its only size that depends on the batch: Reshape computes that one itself. */
+const inferred = (two: OnnxConstant, three: OnnxConstant): OnnxConstant | undefined => {
+  const data = (two.data as BigInt64Array).map((value, i) => (value === three.data[i] ? value : -1n));
+  return data.filter((value) => value < 0n).length === 1 ? { ...two, data } : undefined;
+};
+
+/** Whether a value is nothing but the shape of reshapes. */
+const isShapeOnly = ({ nodes }: OnnxModel, name: string): boolean =>
+  nodes.every(({ type, inputs }) => !inputs.includes(name) || (type === "Reshape" && inputs.indexOf(name) === 1));
+
 /** Takes over a constant: as it is when the batch does not matter, else computed from the batch. */
-const take = (model: string, head: Head, two: OnnxConstant, three: OnnxConstant): void => {
+const take = (model: OnnxModel, head: Head, two: OnnxConstant, three: OnnxConstant): void => {
+  const shape = isShapeOnly(model, two.name) ? inferred(two, three) : undefined;
   if (`${two.type.shape}` === `${three.type.shape}` && sameValues(two.data, three.data)) {
     head.constants.push(two);
+  } else if (shape) {
+    head.constants.push(shape);
   } else if (two.data instanceof BigInt64Array && two.data.length === three.data.length) {
     const { per, least } = linear([...two.data], [...(three.data as BigInt64Array)]);
     head.vector(two.name, per, least);
   } else {
-    const part = repeatedPart(two, three) ?? refuse(model, `constant ${two.name}`);
+    const part = repeatedPart(two, three) ?? refuse(model.name, `constant ${two.name}`);
     const shape = `${two.name}.shape`;
     const { per, least } = linear(two.type.shape.map(BigInt), three.type.shape.map(BigInt));
     head.vector(shape, per, least);
@@ -76,8 +94,8 @@ const essence = (node: OnnxNode): string => JSON.stringify(node);
 
 /**
  * A model for batches of any size, from the same model for batches of two and of three: wherever the two differ, in shapes that
- * are constants of theirs, the difference tells how the batch enters, and the shape is computed from the batch of input
- * `source`. Throws where they differ in anything else.
+ * are constants of theirs, the difference tells how the batch enters. A reshape infers its one size that does; other shapes are
+ * computed from the batch of input `source`. Throws where they differ in anything else.
  */
 export const anyBatch = (build: (batch: number) => OnnxModel, source: string): OnnxModel => {
   const [two, three] = [build(2), build(3)];
@@ -87,7 +105,7 @@ export const anyBatch = (build: (batch: number) => OnnxModel, source: string): O
   if (differing) refuse(two.name, `operation ${differing.name}`);
   const head = new Head(source);
   two.constants.forEach((constant, i) => {
-    take(two.name, head, constant, three.constants[i]!);
+    take(two, head, constant, three.constants[i]!);
   });
   const varies = (side: "inputs" | "outputs") =>
     Object.keys(two[side]).filter((name) => two[side][name]!.shape[0] !== three[side][name]!.shape[0]);

@@ -62,7 +62,7 @@ export const generatorGraph = (options: GraphOptions, batch: number): Record<str
       `export: ${name} draws with ${moves.length} steps; models that draw with one are exported: SoFlow, MeanFlow and consistency models`,
     );
   const [{ program, at }] = moves as [(typeof moves)[number]];
-  const time = { dtype: "float32", shape: [batch, 1, 1, 1] } as const;
+  const time = { dtype: "float32", shape: [1, 1, 1, 1] } as const; // one for all samples: what follows of it is computed on loading
   const numbers = Object.fromEntries(Object.entries(at).map(([key, value]) => [key, full(Number(value), time)]));
   const { x } = plan.programs[program]!.step(noise.mul(deviation), numbers, zerosLike(noise));
   return { [IMAGES]: finished(x, options) };
