@@ -1,30 +1,16 @@
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { extname, join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { key } from "../src/random/random.js";
 import { exportModel } from "../src/train/export/export.js";
 import { type ModelDescription, openNetwork, saveModel } from "../src/train/model.js";
 import { SoFlow } from "../src/train/pretrained.js";
+import { launch, missingBrowser, ORT, openPage, root, type Site, serveSite } from "./browser.js";
 
 /** The browser library in headless Chromium, on WebAssembly and on WebGPU (SwiftShader where there is no GPU). */
-
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const missing = existsSync(CHROMIUM) ? "" : `no browser at ${CHROMIUM} (set CHROMIUM)`;
-const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const FLAGS = [
-  "--no-sandbox",
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
-  "--enable-features=Vulkan",
-  "--disable-vulkan-surface",
-];
 
 const DESCRIPTION: ModelDescription = {
   format: "soflow",
@@ -34,49 +20,13 @@ const DESCRIPTION: ModelDescription = {
   classes: ["a", "b", "c"],
 };
 
-/** A page that has the library under a name that tests can reach. */
-const PAGE = `<!doctype html><script type="module">import * as web from "/dist/browser/index.js"; globalThis.web = web;</script>`;
 type Web = typeof import("../src/browser/index.js");
 
 let folder: string;
-let server: Server;
-let address: string;
+let site: Site;
 let browser: Browser;
-const asked: string[] = [];
 
-const TYPES: Readonly<Record<string, string>> = {
-  ".js": "text/javascript",
-  ".mjs": "text/javascript",
-  ".wasm": "application/wasm",
-  ".html": "text/html",
-};
-const PLACES: readonly (readonly [string, () => string])[] = [
-  ["/dist/", () => root("dist/")],
-  ["/ort-without-webgpu/", () => root("node_modules/onnxruntime-web/dist/")],
-  ["/ort/", () => root("node_modules/onnxruntime-web/dist/")],
-  ["/model/", () => join(folder, "exported/")],
-];
-
-/** The built library, ONNX Runtime's files and an exported model, under the headers that threads need. */
-const serve = async (): Promise<void> => {
-  server = createServer(async (request, response) => {
-    const path = normalize(new URL(request.url ?? "/", "http://x").pathname);
-    asked.push(path);
-    const [prefix, base] = PLACES.find(([start]) => path.startsWith(start)) ?? [];
-    const file = base && join(base(), path.slice(prefix!.length));
-    const headers = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
-    if (path === "/") return void response.writeHead(200, { ...headers, "content-type": "text/html" }).end(PAGE);
-    if (!file || !existsSync(file) || (prefix === "/ort-without-webgpu/" && /webgpu/.test(file)))
-      return void response.writeHead(404).end();
-    const bytes = await readFile(file);
-    const type = TYPES[extname(file)] ?? "application/octet-stream";
-    response.writeHead(200, { ...headers, "content-type": type, "content-length": bytes.length }).end(bytes);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-};
-
-describe.skipIf(missing !== "")(`soflow/web in Chromium${missing && `: ${missing}`}`, () => {
+describe.skipIf(missingBrowser !== "")(`soflow/web in Chromium${missingBrowser && `: ${missingBrowser}`}`, () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "soflow-browser-"));
     const weights = openNetwork(DESCRIPTION.network).parameters.map(({ name, tensor: { shape } }) => {
@@ -90,21 +40,17 @@ describe.skipIf(missing !== "")(`soflow/web in Chromium${missing && `: ${missing
     });
     await saveModel(join(folder, "model"), DESCRIPTION, weights, 1);
     await exportModel({ source: join(folder, "model"), out: join(folder, "exported"), threads: 1 });
-    await serve();
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    const places = { "/model/": join(folder, "exported/"), "/ort-without-webgpu/": ORT };
+    site = await serveSite(places, (path) => path.startsWith("/ort-without-webgpu/") && /webgpu/.test(path.slice(20)));
+    browser = await launch();
   }, 60_000);
   afterAll(async () => {
     await browser?.close();
-    await new Promise((resolve) => server.close(resolve));
+    await site?.close();
     await rm(folder, { recursive: true, force: true });
   });
 
-  const open = async (): Promise<Page> => {
-    const page = await browser.newPage();
-    await page.goto(address);
-    await page.waitForFunction("globalThis.web");
-    return page;
-  };
+  const open = (): Promise<Page> => openPage(browser, site);
 
   const wanted = async (options: Parameters<SoFlow["generate"]>[0]): Promise<number[]> => {
     const model = await SoFlow.fromPretrained(join(folder, "model"), { threads: 1 });
@@ -242,7 +188,7 @@ describe.skipIf(missing !== "")(`soflow/web in Chromium${missing && `: ${missing
   }, async () => {
     const page = await open();
     await draw(page, "wasm", {});
-    asked.length = 0;
+    site.asked.length = 0;
     const found = await page.evaluate(async () => {
       const { web } = globalThis as unknown as { web: Web };
       const model = await web.SoFlow.load("/model", { runtime: "/ort", device: "wasm" });
@@ -272,7 +218,7 @@ describe.skipIf(missing !== "")(`soflow/web in Chromium${missing && `: ${missing
       model.close();
       return result;
     });
-    expect(asked.filter((path) => path.startsWith("/model"))).toEqual(["/model/manifest.json"]);
+    expect(site.asked.filter((path) => path.startsWith("/model"))).toEqual(["/model/manifest.json"]);
     expect(found.size).toEqual([16, 16]);
     expect(found.same).toBeLessThan(1e-5);
     expect(found.outside).toBe(0);
@@ -284,13 +230,13 @@ describe.skipIf(missing !== "")(`soflow/web in Chromium${missing && `: ${missing
   });
 
   test("the library is small: with its worker, without ONNX Runtime, which loads when a model is, below 14 kB", async () => {
-    asked.length = 0;
+    site.asked.length = 0;
     const page = await open();
-    expect(asked.some((path) => path.startsWith("/ort"))).toBe(false);
+    expect(site.asked.some((path) => path.startsWith("/ort"))).toBe(false);
     await draw(page, "wasm", {});
-    const files = [...new Set(asked.filter((path) => path.startsWith("/dist")))];
+    const files = [...new Set(site.asked.filter((path) => path.startsWith("/dist")))];
     expect(files).toContain("/dist/browser/worker.js");
-    expect(asked.some((path) => path.startsWith("/ort"))).toBe(true);
+    expect(site.asked.some((path) => path.startsWith("/ort"))).toBe(true);
     const sizes = await Promise.all(files.map(async (path) => gzipSync(await readFile(root(path.slice(1)))).length));
     expect(sizes.reduce((a, b) => a + b)).toBeLessThan(14_000);
     await page.close();
