@@ -58,13 +58,23 @@ const openRuntime = async (options: LoadOptions, device: Device): Promise<typeof
   return ort;
 };
 
-const openSessions = async (files: Files, options: LoadOptions, device: Device): Promise<Sessions> => {
+/** What runs a model: a GPU leaves to the CPU what it would compute too loosely. */
+const provider = (device: Device, looseOnGpu: readonly string[] | undefined) =>
+  device === "webgpu" && looseOnGpu ? { name: device, forceCpuNodeNames: looseOnGpu } : device;
+
+const openSessions = async (
+  files: Files,
+  { models }: Manifest,
+  options: LoadOptions,
+  device: Device,
+): Promise<Sessions> => {
   const ort = await openRuntime(options, device);
   const externalData = [{ path: DATA, data: files.get(DATA)! }];
   const byName = new Map<string, Ort.InferenceSession>();
-  for (const [name, model] of files)
-    if (name !== DATA)
-      byName.set(name, await ort.InferenceSession.create(model, { executionProviders: [device], externalData }));
+  for (const [name, { looseOnGpu }] of Object.entries(models)) {
+    const executionProviders = [provider(device, looseOnGpu)];
+    byName.set(name, await ort.InferenceSession.create(files.get(name)!, { executionProviders, externalData }));
+  }
   return { ort, byName };
 };
 
@@ -79,7 +89,7 @@ export const load = async (
   const [files, devices] = [await fetchFiles(base, manifest, options, onProgress), await devicesFor(options.device)];
   for (const [i, device] of devices.entries())
     try {
-      const sessions = await openSessions(files, options, device);
+      const sessions = await openSessions(files, manifest, options, device);
       return { model: { manifest, device, threads: threadsOn(device, options) }, sessions };
     } catch (thrown) {
       if (i === devices.length - 1) throw thrown; // a GPU that cannot run the model leaves WebAssembly

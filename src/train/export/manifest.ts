@@ -1,5 +1,6 @@
 import type { TensorType } from "../../graph/dtype.js";
 import { METHODS } from "../../methods/index.js";
+import { looseOnGpu } from "../../onnx/index.js";
 import type { ModelDescription } from "../model.js";
 import type { ImageType } from "./graphs.js";
 import type { Measured } from "./measure.js";
@@ -8,6 +9,14 @@ import type { ExportPrecision, Packed, Written } from "./pack.js";
 type Axis = number | "N";
 export type ManifestTensor = { readonly dtype: TensorType["dtype"]; readonly shape: readonly Axis[] };
 type Tensors = Readonly<Record<string, ManifestTensor>>;
+
+/** A file of operations. */
+export type ManifestModel = {
+  readonly inputs: Tensors;
+  readonly outputs: Tensors;
+  /** Operations that WebGPU would compute too loosely: run them on the CPU (`forceCpuNodeNames` of ONNX Runtime Web). */
+  readonly looseOnGpu?: readonly string[];
+};
 
 /** `manifest.json` of an exported folder: all that a program needs to draw from it. */
 export type Manifest = {
@@ -18,7 +27,7 @@ export type Manifest = {
   readonly precision: ExportPrecision;
   readonly images: ImageType;
   /** Each file of operations with what it reads and gives; N is the batch. */
-  readonly models: Readonly<Record<string, { readonly inputs: Tensors; readonly outputs: Tensors }>>;
+  readonly models: Readonly<Record<string, ManifestModel>>;
   readonly files: readonly Written[];
   /** What was found when the model was run here; absent where it was not. */
   readonly measured?: Measured & { readonly bytes: number };
@@ -33,10 +42,12 @@ const tensors = (types: Readonly<Record<string, TensorType>>, { model: { batch }
     ]),
   );
 
-const sides = (packed: Packed) => {
+const describe = (packed: Packed): ManifestModel => {
   const { inputs, outputs } = packed.model;
   const own = Object.fromEntries(Object.entries(inputs).filter(([name]) => !(name in packed.weights)));
-  return { inputs: tensors(own, packed), outputs: tensors(outputs, packed) };
+  const loose = looseOnGpu(packed.model);
+  const sides = { inputs: tensors(own, packed), outputs: tensors(outputs, packed) };
+  return loose.length > 0 ? { ...sides, looseOnGpu: loose } : sides;
 };
 
 type Parts = Pick<Manifest, "precision" | "images" | "files"> & {
@@ -50,7 +61,7 @@ export const manifestOf = ({ description, models, measured, files, ...rest }: Pa
   version: 1,
   model: description,
   ...rest,
-  models: Object.fromEntries(Object.entries(models).map(([name, packed]) => [name, sides(packed)])),
+  models: Object.fromEntries(Object.entries(models).map(([name, packed]) => [name, describe(packed)])),
   files,
   ...(measured && { measured: { ...measured, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) } }),
 });
