@@ -1,56 +1,20 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Shape } from "../src/graph/dtype.js";
-import { type AutoencoderConfig, decode, encode, SD_VAE } from "../src/models/autoencoder.js";
-import { type Parameter, Scope } from "../src/nn/index.js";
-import { input } from "../src/ops/index.js";
 import { key } from "../src/random/random.js";
 import { writeSite } from "../src/serve/site.js";
 import { openDecoder, openEncoder } from "../src/train/autoencoder.js";
 import { type ModelDescription, openNetwork, saveModel } from "../src/train/model.js";
-import { type StoredTensor, writeSafetensors } from "../src/train/safetensorsFile.js";
+import type { StoredTensor } from "../src/train/safetensorsFile.js";
+import { CELLS, parametersOf, SIZE, stored, whole, writeAutoencoder } from "./autoencoder.js";
 import { soflow } from "./cli.js";
-
-/** A narrow autoencoder of two levels: 16×16 images to 4×8×8 latents. */
-const CONFIG: AutoencoderConfig = { ...SD_VAE, widths: [8, 16], groups: 4, scale: 0.5 };
-const SIZE = 16;
-const CELLS = 8;
 
 let folder: string;
 const at = (...parts: string[]): string => join(folder, ...parts);
-
-const parametersOf = (): readonly Parameter[] => {
-  const scope = new Scope();
-  encode(CONFIG)(scope, input("x", { dtype: "float32", shape: [1, 3, SIZE, SIZE] }));
-  decode(CONFIG)(scope, input("z", { dtype: "float32", shape: [1, 4, CELLS, CELLS] }));
-  return scope.parameters;
-};
-
-const stored = (name: string, shape: Shape, initialize: Parameter["initialize"], as = name): StoredTensor => ({
-  name: as,
-  shape,
-  read: async () => initialize(key(1).fold(name), shape),
-});
-
-const writeVae = async (name: string, tensors: readonly StoredTensor[], config: object = {}): Promise<string> => {
-  await mkdir(at(name), { recursive: true });
-  const fields = {
-    _class_name: "AutoencoderKL",
-    block_out_channels: CONFIG.widths,
-    norm_num_groups: CONFIG.groups,
-    scaling_factor: CONFIG.scale,
-    ...config,
-  };
-  await writeFile(at(name, "config.json"), JSON.stringify(fields));
-  await writeSafetensors(at(name, "diffusion_pytorch_model.safetensors"), tensors, { format: "pt" });
-  return at(name);
-};
-
-const whole = (): StoredTensor[] =>
-  parametersOf().map(({ name, tensor, initialize }) => stored(name, tensor.shape, initialize));
+const writeVae = (name: string, tensors: readonly StoredTensor[], config: object = {}): Promise<string> =>
+  writeAutoencoder(at(name), tensors, config);
 
 const DESCRIPTION: ModelDescription = {
   format: "soflow",

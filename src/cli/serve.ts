@@ -18,6 +18,7 @@ Examples:
   soflow serve runs/quickstart                            the app and the API on http://127.0.0.1:8080
   soflow serve digits=runs/quickstart runs/faces --runs runs
                                                           two models, and the curves of all runs
+  soflow serve imagenet-b2 --vae sd-vae-ft-mse --max-batch 4
   soflow serve runs/quickstart --host 0.0.0.0 --token "$TOKEN"
                                                           for other machines, with a token
 
@@ -53,6 +54,7 @@ export const serveCommand = (run: (options: ServeOptions) => Promise<void>): Com
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .addOption(new Option("--token <text>", "ask for this bearer token").env("SOFLOW_TOKEN").argParser(token))
     .option("--runs <dir>", "folder whose training runs the app shows")
+    .option("--vae <dir>", "folder of the autoencoder, for models that draw latents")
     .option("--max-batch <n>", "most images in a network evaluation", wholeNumber(1), 64)
     .option("--max-wait <ms>", "milliseconds that a lone request waits for company", wholeNumber(0), 1)
     .option("--queue <n>", "images that may wait; beyond, the answer is 429", wholeNumber(1), 1024)

@@ -4,15 +4,19 @@ import { defaultSampler, METHODS } from "../methods/index.js";
 import { type ModelDescription, openNetwork, outputKind } from "../train/model.js";
 import type { ModelInfo } from "./protocol.js";
 
-/** What is said of a model. */
-export const infoOf = (name: string, description: ModelDescription): ModelInfo => {
+/** What is said of a model; `shown` is the size of what comes out, where an autoencoder follows. */
+export const infoOf = (
+  name: string,
+  description: ModelDescription,
+  shown?: Pick<ModelInfo, "channels" | "size">,
+): ModelInfo => {
   const { network, method, classes } = description;
   return {
     name,
     method: method.kind,
     methodName: METHODS[method.kind].name,
-    size: network.imageSize,
-    channels: network.channels,
+    size: shown?.size ?? network.imageSize,
+    channels: shown?.channels ?? network.channels,
     classes: [...classes],
     parameters: openNetwork(network).parameters.reduce((sum, { tensor }) => sum + sizeOf(tensor.shape), 0),
     steps: defaultSampler(method.kind).steps,

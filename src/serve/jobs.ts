@@ -1,4 +1,4 @@
-import { editImage as editInRounds, mixtureOf, wantedImages } from "../editing/index.js";
+import { composite, editImage as editInRounds, mixtureOf, wantedImages } from "../editing/index.js";
 import type { SubmitOptions } from "./batcher.js";
 import type { Job, Made, ServedModel } from "./model.js";
 import type { ParsedEdit, ParsedGenerate } from "./protocol.js";
@@ -19,7 +19,7 @@ export const generateJobs = (request: ParsedGenerate, model: ServedModel, maxCou
   model.checkSteps(steps);
   return wanted.map(({ label, noise }) => ({
     label: checkLabel(label, model),
-    noise: mixtureOf(noise, model.imageLength),
+    noise: mixtureOf(noise, model.noiseLength),
     steps,
   }));
 };
@@ -38,15 +38,17 @@ export const editImage = async (
   model: ServedModel,
   options: SubmitOptions<Made>,
 ): Promise<Made> => {
-  const { path, info } = model;
+  const { path, info, pictures } = model;
   if (path === undefined)
     throw new Refusal(422, "edit", `${info.name} is a ${info.methodName} model; edits need SoFlow or MeanFlow`);
   const label = checkLabel(wanted, model);
   let evaluations = 0;
-  const edited = await editInRounds({ image, mask, strength, steps, seed }, path, async (start, t) => {
+  const given = { image: await pictures.toModel(image), mask: mask && pictures.toModelMask(mask) };
+  const edited = await editInRounds({ ...given, strength, steps, seed }, path, async (start, t) => {
     const [made] = await model.batcher.submit([{ label, noise: () => start, start, t }], options);
     evaluations += made!.evaluations;
     return made!.image;
   });
-  return { image: edited, evaluations };
+  const picture = await pictures.toPictures(edited, 1);
+  return { image: mask && pictures.areDecoded ? composite(mask, picture, image) : picture, evaluations }; // decoding touches what stays
 };

@@ -1,5 +1,4 @@
 import { editPath } from "../editing/index.js";
-import { UserError } from "../errors.js";
 import { input } from "../ops/index.js";
 import type { PathName } from "../paths/index.js";
 import type { Runtime } from "../runtime/index.js";
@@ -10,19 +9,23 @@ import { type Precision, planOf } from "../train/plan.js";
 import { openSource, type WeightsChoice } from "../train/source.js";
 import { Batcher } from "./batcher.js";
 import { infoOf } from "./info.js";
+import { drawsLatents, openPictures, type Pictures } from "./pictures.js";
 import type { ModelInfo } from "./protocol.js";
 import { Refusal } from "./refusal.js";
 import { batchSizes, fillSizes } from "./sizes.js";
 
-/** One image to make: from noise in a number of steps, or from a start [C H W] at time t in one evaluation. */
+/**
+ * One image to make: from noise in a number of steps; or what f(x_t, t, 0) makes of a start at time t, as the network has it (a
+ * latent stays one).
+ */
 export type Job = {
   readonly label: number;
-  /** Standard normal noise [C H W] at move k. */
+  /** Standard normal noise at move k, as many numbers as the network has. */
   readonly noise: (move: number) => Float32Array;
   readonly onMove?: (done: number) => void;
 } & ({ readonly steps: number } | { readonly start: Float32Array; readonly t: number });
 
-/** An image [C H W] in about [−1, 1], and what it took. */
+/** An image [C H W] in about [−1, 1] (of a start, what the network makes of it), and the evaluations that it took. */
 export type Made = { readonly image: Float32Array; readonly evaluations: number };
 
 export type ServedOptions = {
@@ -32,6 +35,8 @@ export type ServedOptions = {
   readonly maxQueue: number;
   readonly weights: WeightsChoice;
   readonly precision: Precision;
+  /** Folder of the autoencoder, for models that draw latents. */
+  readonly vae?: string | undefined;
   readonly report: (text: string) => void;
   /** Told of every batch that ran: its images and seconds. */
   readonly onBatch?: (images: number, seconds: number) => void;
@@ -51,6 +56,7 @@ export class ServedModel {
     readonly source: string,
     readonly description: ModelDescription,
     private readonly generators: ReadonlyMap<number, Generator>,
+    readonly pictures: Pictures,
     private readonly options: ServedOptions,
   ) {
     this.path = editPath(description.method);
@@ -61,26 +67,27 @@ export class ServedModel {
   static async open(name: string, source: string, options: ServedOptions): Promise<ServedModel> {
     const { path, description, file, prefix } = await openSource(source, options.weights, "serve");
     try {
-      if (description.network.imageSize === 1)
-        throw new UserError(`serve: ${source} draws points; only models of images are served`);
+      drawsLatents("serve", source, description.network, options.vae);
       const { parameters } = openNetwork(description.network);
       checkWeights(file, parameters, prefix);
       const weights = await readWeights(description, (parameter) => file.read(prefix + parameter));
+      const pictures = await openPictures(options.runtime, description.network, options.vae);
       const generators = new Map<number, Generator>();
       options.report(`compiling ${name}`); // a large model takes a while
       for (const batch of batchSizes(options.maxBatch)) {
         const settings = { batch, precision: options.precision };
         generators.set(batch, await Generator.create(options.runtime, description, settings, weights));
       }
-      return new ServedModel(infoOf(name, description), path, description, generators, options);
+      return new ServedModel(infoOf(name, description, pictures), path, description, generators, pictures, options);
     } finally {
       await file.close();
     }
   }
 
-  /** Numbers of an image: C H W. */
-  get imageLength(): number {
-    return this.info.channels * this.info.size ** 2;
+  /** Numbers of a sample's noise. */
+  get noiseLength(): number {
+    const { channels, imageSize } = this.description.network;
+    return channels * imageSize ** 2;
   }
 
   /** Throws a `UserError` where the model's sampler cannot take this many steps. */
@@ -116,8 +123,10 @@ export class ServedModel {
     const { images, evaluations } = await this.generators
       .get(size)!
       .draw(jobs, { moves: this.movesOf(jobs, size), onMove });
-    const length = images.length / jobs.length;
-    return jobs.map((_, i) => ({ image: images.slice(i * length, (i + 1) * length), evaluations }));
+    const isEdit = jobs.some((job) => "start" in job); // a lane has one kind
+    const made = isEdit ? images : await this.pictures.toPictures(images, jobs.length);
+    const length = made.length / jobs.length;
+    return jobs.map((_, i) => ({ image: made.slice(i * length, (i + 1) * length), evaluations }));
   }
 
   private movesOf(jobs: readonly Job[], size: number): ReturnType<Plan["moves"]> {
@@ -126,8 +135,9 @@ export class ServedModel {
     return editMoves(Float32Array.from({ length: size }, (_, i) => timeOf(jobs[i])));
   }
 
-  release(): void {
+  async release(): Promise<void> {
     for (const generator of this.generators.values()) generator.release();
+    await this.pictures.release();
   }
 }
 

@@ -12,6 +12,7 @@ import { BUILT_APP, readApp } from "./files.js";
 import { ServerMetrics } from "./metrics.js";
 import { ServedModel, type ServedOptions } from "./model.js";
 import { namesAndPaths } from "./names.js";
+import { requireUse } from "./pictures.js";
 import { Runs } from "./runs.js";
 
 /** What `soflow serve` takes. Times are in milliseconds. */
@@ -23,6 +24,8 @@ export type ServeOptions = {
   readonly port: number;
   readonly token?: string;
   readonly runs?: string;
+  /** Folder of the autoencoder, for models that draw latents. */
+  readonly vae?: string;
   /** Origins whose pages may use the API. */
   readonly origins: readonly string[];
   readonly maxBatch: number;
@@ -70,6 +73,8 @@ const openModels = async (sources: readonly string[], options: ServedOptions): P
   const models: ServedModel[] = [];
   for (const { name, path } of namesAndPaths(sources, "serve"))
     models.push(await ServedModel.open(name, path, options));
+  const latents = models.map(({ pictures }) => pictures.areDecoded);
+  requireUse("serve", options.vae, latents);
   return models;
 };
 
@@ -99,7 +104,7 @@ const ON_THE_WIRE = 100;
 
 /** Opens the models, compiles them and listens. Throws a `UserError` where a model or the address cannot be had. */
 export const startServer = async (options: ServeOptions): Promise<Serving> => {
-  const { maxBatch, maxWait, queue: maxQueue, weights, precision, threads, host, report } = options;
+  const { maxBatch, maxWait, queue: maxQueue, weights, precision, vae, threads, host, report } = options;
   const metrics = new ServerMetrics();
   const onBatch = (images: number, seconds: number): void => {
     metrics.batches.observe(images);
@@ -107,7 +112,7 @@ export const startServer = async (options: ServeOptions): Promise<Serving> => {
   };
   const runtime = await openRuntime(threads ? { threads } : {});
   try {
-    const served = { runtime, maxBatch, maxWait, maxQueue, weights, precision, onBatch, report };
+    const served = { runtime, maxBatch, maxWait, maxQueue, weights, precision, vae, onBatch, report };
     const models = await openModels(options.models, served);
     metrics.gauge("soflow_queue_images", "Images that wait.", () => models.reduce((n, m) => n + m.batcher.queued, 0));
     let stopping = false;
@@ -122,7 +127,7 @@ export const startServer = async (options: ServeOptions): Promise<Serving> => {
       await sleep(ON_THE_WIRE);
       await closeWithin(server, options.grace);
       await Promise.all(models.map(({ batcher }) => batcher.drained()));
-      for (const model of models) model.release();
+      await Promise.all(models.map((model) => model.release()));
       await exports.close();
       await runtime.close();
     };

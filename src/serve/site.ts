@@ -6,11 +6,11 @@ import { defaultSampler, METHODS } from "../methods/index.js";
 import { exportModel, requireNew } from "../train/export/export.js";
 import type { MeasuredManifest } from "../train/export/manifest.js";
 import type { ExportPrecision } from "../train/export/pack.js";
-import { outputKind } from "../train/model.js";
 import { openSource } from "../train/source.js";
 import { BUILT_APP } from "./files.js";
 import { infoOf } from "./info.js";
 import { type NamedSource, namesAndPaths } from "./names.js";
+import { drawsLatents, requireUse } from "./pictures.js";
 import { SITE_MARK, type SiteList, type SiteModel } from "./siteList.js";
 import { webRuntimeFiles } from "./webRuntime.js";
 
@@ -45,8 +45,8 @@ export const writeSite = async (options: SiteOptions): Promise<Site> => {
   await requireNew(out, "site");
   const sources: SiteSource[] = [];
   for (const source of namesAndPaths(options.models, "site")) sources.push(await inspect(source, options.vae));
-  if (options.vae !== undefined && !sources.some(({ drawsLatents }) => drawsLatents))
-    throw new UserError("site: --vae is given, but no model draws latents; leave it out");
+  const latents = sources.map((source) => source.drawsLatents);
+  requireUse("site", options.vae, latents);
   const temporary = join(dirname(resolve(out)), `.${basename(resolve(out))}.${process.pid}.tmp`);
   try {
     const models = await fill(temporary, sources, options);
@@ -85,18 +85,12 @@ const inspect = async (source: NamedSource, vae: string | undefined): Promise<Si
   await file.close();
   const { network, method } = description;
   const { steps } = defaultSampler(method.kind);
-  if (outputKind(network) === "points")
-    throw new UserError(`site: ${path} draws points; a site needs models of images`);
+  const latents = drawsLatents("site", path, network, vae);
   if (steps > 1)
     throw new UserError(
       `site: ${path} draws with ${steps} steps (${METHODS[method.kind].name}); a site needs models that draw with one: SoFlow, MeanFlow and consistency models`,
     );
-  const drawsLatents = outputKind(network) === "latents";
-  if (drawsLatents && vae === undefined)
-    throw new UserError(
-      `site: ${path} draws latents of ${network.channels} channels; give their autoencoder with --vae`,
-    );
-  return { ...source, drawsLatents };
+  return { ...source, drawsLatents: latents };
 };
 
 /** Exports a model. Folders are numbered: a model's name may hold what no address should. */

@@ -175,6 +175,8 @@ export type Encoder = {
   readonly hash: string;
   /** images [count C S S] in [−1, 1], count at most the batch → mean and deviation [count c h w] */
   readonly encode: (images: Float32Array, count: number) => Promise<{ mean: Float32Array; deviation: Float32Array }>;
+  /** image [C S S] in [−1, 1] → its latent [c h w] as networks learn them: the mean times `scale` */
+  readonly encodeMean: (image: Float32Array) => Promise<Float32Array>;
   readonly close: () => Promise<void>;
 };
 
@@ -190,13 +192,15 @@ export const openEncoder = async (path: string, options: PartOptions & { readonl
     const { run, close } = await openPart(source, (scope) => encode(config)(scope, x), shape, options);
     const cells = size / downscaling(config);
     const numbers = config.latentChannels * cells * cells;
+    const encodeAll = async (images: Float32Array, count: number) => {
+      const { mean, deviation } = await run(images);
+      return { mean: mean!.slice(0, count * numbers), deviation: deviation!.slice(0, count * numbers) };
+    };
     return {
       latent: [config.latentChannels, cells, cells],
       hash: await sha256Of(file.path),
-      encode: async (images, count) => {
-        const { mean, deviation } = await run(images);
-        return { mean: mean!.slice(0, count * numbers), deviation: deviation!.slice(0, count * numbers) };
-      },
+      encode: encodeAll,
+      encodeMean: async (image) => (await encodeAll(image, 1)).mean.map((value) => value * config.scale),
       close,
     };
   } finally {

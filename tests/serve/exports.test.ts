@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ModelList } from "../../src/serve/protocol.js";
 import { SERVE_DEFAULTS, type ServeOptions, type Serving, startServer } from "../../src/serve/server.js";
 import type { Manifest } from "../../src/train/export/manifest.js";
+import { writeAutoencoder } from "../autoencoder.js";
 import { soflow } from "../cli.js";
 import { writeTinyModel } from "./model.js";
 
@@ -31,7 +32,8 @@ beforeAll(async () => {
     await writeTinyModel(folder, "old", { kind: "ddpm" }),
     await writeTinyModel(folder, "latents", { kind: "meanflow" }, { channels: 4 }),
   ];
-  server = await serving({ report: (text) => reports.push(text) });
+  const vae = await writeAutoencoder(join(folder, "vae"));
+  server = await serving({ vae, report: (text) => reports.push(text) });
 });
 afterAll(async () => {
   await server.stop();
