@@ -67,13 +67,14 @@ const inferred = (two: OnnxConstant, three: OnnxConstant): OnnxConstant | undefi
   return data.filter((value) => value < 0n).length === 1 ? { ...two, data } : undefined;
 };
 
-/** Whether a value is nothing but the shape of reshapes. */
-const isShapeOnly = ({ nodes }: OnnxModel, name: string): boolean =>
+/** Whether a constant is nothing but the shape of reshapes. */
+const isShapeOnly = ({ nodes }: OnnxModel, { name, data }: OnnxConstant): boolean =>
+  data instanceof BigInt64Array &&
   nodes.every(({ type, inputs }) => !inputs.includes(name) || (type === "Reshape" && inputs.indexOf(name) === 1));
 
 /** Takes over a constant: as it is when the batch does not matter, else computed from the batch. */
 const take = (model: OnnxModel, head: Head, two: OnnxConstant, three: OnnxConstant): void => {
-  const shape = isShapeOnly(model, two.name) ? inferred(two, three) : undefined;
+  const shape = isShapeOnly(model, two) ? inferred(two, three) : undefined;
   if (`${two.type.shape}` === `${three.type.shape}` && sameValues(two.data, three.data)) {
     head.constants.push(two);
   } else if (shape) {
