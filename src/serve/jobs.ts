@@ -1,6 +1,6 @@
 import { composite, editImage as editInRounds, mixtureOf, wantedImages } from "../editing/index.js";
 import type { SubmitOptions } from "./batcher.js";
-import type { Job, Made, ServedModel } from "./model.js";
+import type { Drawing, Made, ServedModel } from "./model.js";
 import type { ParsedEdit, ParsedGenerate } from "./protocol.js";
 import { Refusal } from "./refusal.js";
 
@@ -11,7 +11,7 @@ const checkLabel = (label: number, { info: { classes } }: ServedModel): number =
 };
 
 /** The jobs of a request. Throws a `Refusal` for labels that the model lacks and more than `maxCount` images. */
-export const generateJobs = (request: ParsedGenerate, model: ServedModel, maxCount: number): readonly Job[] => {
+export const generateJobs = (request: ParsedGenerate, model: ServedModel, maxCount: number): readonly Drawing[] => {
   const wanted = wantedImages(request, model.info.classes.length);
   if (wanted.length > maxCount)
     throw new Refusal(422, "count", `${wanted.length} images are more than this server's ${maxCount} in a request`);
@@ -43,12 +43,12 @@ export const editImage = async (
     throw new Refusal(422, "edit", `${info.name} is a ${info.methodName} model; edits need SoFlow or MeanFlow`);
   const label = checkLabel(wanted, model);
   let evaluations = 0;
-  const given = { image: await pictures.toModel(image), mask: mask && pictures.toModelMask(mask) };
+  const given = { image: await model.convert("toModel", image, options), mask: mask && pictures.toModelMask(mask) };
   const edited = await editInRounds({ ...given, strength, steps, seed }, path, async (start, t) => {
     const [made] = await model.batcher.submit([{ label, noise: () => start, start, t }], options);
     evaluations += made!.evaluations;
     return made!.image;
   });
-  const picture = await pictures.toPictures(edited, 1);
+  const picture = await model.convert("toPictures", edited, options);
   return { image: mask && pictures.areDecoded ? composite(mask, picture, image) : picture, evaluations }; // decoding touches what stays
 };

@@ -7,9 +7,9 @@ import { Generator, readWeights } from "../train/generate.js";
 import { checkWeights, type ModelDescription, openNetwork } from "../train/model.js";
 import { type Precision, planOf } from "../train/plan.js";
 import { openSource, type WeightsChoice } from "../train/source.js";
-import { Batcher } from "./batcher.js";
+import { Batcher, type SubmitOptions } from "./batcher.js";
 import { infoOf } from "./info.js";
-import { drawsLatents, openPictures, type Pictures } from "./pictures.js";
+import { openPictures, type Pictures } from "./pictures.js";
 import type { ModelInfo } from "./protocol.js";
 import { Refusal } from "./refusal.js";
 import { batchSizes, fillSizes } from "./sizes.js";
@@ -18,12 +18,21 @@ import { batchSizes, fillSizes } from "./sizes.js";
  * One image to make: from noise in a number of steps; or what f(x_t, t, 0) makes of a start at time t, as the network has it (a
  * latent stays one).
  */
-export type Job = {
+export type Drawing = {
   readonly label: number;
   /** Standard normal noise at move k, as many numbers as the network has. */
   readonly noise: (move: number) => Float32Array;
   readonly onMove?: (done: number) => void;
 } & ({ readonly steps: number } | { readonly start: Float32Array; readonly t: number });
+
+/** A picture to be made a latent, or back. `id` differs from all others': each is a batch of its own. */
+export type Conversion = {
+  readonly convert: "toModel" | "toPictures";
+  readonly values: Float32Array;
+  readonly id: number;
+};
+
+export type Job = Drawing | Conversion;
 
 /** An image [C H W] in about [−1, 1] (of a start, what the network makes of it), and the evaluations that it took. */
 export type Made = { readonly image: Float32Array; readonly evaluations: number };
@@ -42,13 +51,17 @@ export type ServedOptions = {
   readonly onBatch?: (images: number, seconds: number) => void;
 };
 
-const laneOf = (job: Job): string => ("steps" in job ? `steps ${job.steps}` : "edit");
+const laneOf = (job: Job): string => {
+  if ("convert" in job) return `convert ${job.id}`;
+  return "steps" in job ? `steps ${job.steps}` : "edit";
+};
 
 /** A model with its weights in memory, compiled for a few batch sizes, and the queue before it. */
 export class ServedModel {
   readonly batcher: Batcher<Job, Made>;
   readonly path: PathName | undefined;
   private readonly moves = new Map<string, Plan["moves"]>();
+  private conversions = 0;
 
   private constructor(
     readonly info: ModelInfo,
@@ -67,7 +80,6 @@ export class ServedModel {
   static async open(name: string, source: string, options: ServedOptions): Promise<ServedModel> {
     const { path, description, file, prefix } = await openSource(source, options.weights, "serve");
     try {
-      drawsLatents("serve", source, description.network, options.vae);
       const { parameters } = openNetwork(description.network);
       checkWeights(file, parameters, prefix);
       const weights = await readWeights(description, (parameter) => file.read(prefix + parameter));
@@ -105,7 +117,29 @@ export class ServedModel {
     return moves;
   }
 
+  /** A picture as the network has it, or back; waits in the queue like all that the model does. */
+  async convert(
+    convert: Conversion["convert"],
+    values: Float32Array,
+    { signal }: SubmitOptions<Made>,
+  ): Promise<Float32Array> {
+    if (!this.pictures.areDecoded) return values;
+    const job = { convert, values, id: this.conversions++ };
+    const [made] = await this.batcher.submit([job], signal ? { signal } : {});
+    return made!.image;
+  }
+
   private async run(jobs: readonly Job[]): Promise<readonly Made[]> {
+    const [first] = jobs;
+    if (first && "convert" in first) {
+      const { toModel, toPictures } = this.pictures;
+      const image = await (first.convert === "toModel" ? toModel(first.values) : toPictures(first.values, 1));
+      return [{ image, evaluations: 0 }];
+    }
+    return this.drawAll(jobs as readonly Drawing[]); // a lane has one kind
+  }
+
+  private async drawAll(jobs: readonly Drawing[]): Promise<readonly Made[]> {
     const made: Made[] = [];
     for (const size of fillSizes(jobs.length, [...this.generators.keys()])) {
       const began = performance.now();
@@ -116,20 +150,20 @@ export class ServedModel {
     return made;
   }
 
-  private async draw(jobs: readonly Job[], size: number): Promise<readonly Made[]> {
+  private async draw(jobs: readonly Drawing[], size: number): Promise<readonly Made[]> {
     const onMove = (done: number): void => {
       for (const job of jobs) job.onMove?.(done);
     };
     const { images, evaluations } = await this.generators
       .get(size)!
       .draw(jobs, { moves: this.movesOf(jobs, size), onMove });
-    const isEdit = jobs.some((job) => "start" in job); // a lane has one kind
+    const isEdit = jobs.some((job) => "start" in job);
     const made = isEdit ? images : await this.pictures.toPictures(images, jobs.length);
     const length = made.length / jobs.length;
     return jobs.map((_, i) => ({ image: made.slice(i * length, (i + 1) * length), evaluations }));
   }
 
-  private movesOf(jobs: readonly Job[], size: number): ReturnType<Plan["moves"]> {
+  private movesOf(jobs: readonly Drawing[], size: number): ReturnType<Plan["moves"]> {
     const [first] = jobs;
     if (first && "steps" in first) return this.movesFor(first.steps, size)(size);
     return editMoves(Float32Array.from({ length: size }, (_, i) => timeOf(jobs[i])));
@@ -141,7 +175,7 @@ export class ServedModel {
   }
 }
 
-const timeOf = (job: Job | undefined): number => (job && "t" in job ? job.t : 1);
+const timeOf = (job: Drawing | undefined): number => (job && "t" in job ? job.t : 1);
 
 /** From time t of each sample down to data: x̂_0 = f(x_t, t, 0), as a step of either sampler by the solution function. */
 function* editMoves(t: Float32Array): ReturnType<Plan["moves"]> {

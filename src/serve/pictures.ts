@@ -4,7 +4,10 @@ import type { Runtime } from "../runtime/index.js";
 import { openDecoder, openEncoder } from "../train/autoencoder.js";
 import { outputKind } from "../train/model.js";
 
-/** Between pictures and what a network works on: nothing for models of images, an autoencoder for models of latents. */
+/**
+ * Between pictures and what a network works on: nothing for models of images, an autoencoder for models of latents. Calls must not
+ * overlap: its halves have their tensors but once.
+ */
 export type Pictures = {
   /** Whether the network works on latents. */
   readonly areDecoded: boolean;
@@ -61,16 +64,6 @@ export const shrunk = (mask: Float32Array, size: number, cells: number): Float32
   return found;
 };
 
-/** Does one piece of work at a time: a half of an autoencoder has its tensors but once. */
-const inTurn = () => {
-  let last: Promise<unknown> = Promise.resolve();
-  return <T>(work: () => Promise<T>): Promise<T> => {
-    const own = last.then(work);
-    last = own.catch(() => {});
-    return own;
-  };
-};
-
 /** Opens what turns samples of a network into pictures; `vae` is an autoencoder's folder, for latents. */
 export const openPictures = async (
   runtime: Runtime,
@@ -82,13 +75,12 @@ export const openPictures = async (
   const decoder = await openDecoder(vae, { batch: 1, latent: [latentChannels, cells], runtime }); // it needs far more memory than the network
   const [channels, size] = decoder.image;
   const encoder = await openEncoder(vae, { batch: 1, size, runtime });
-  const turn = inTurn();
   return {
     areDecoded: true,
     channels,
     size,
-    toModel: (picture) => turn(() => encoder.encodeMean(picture)),
-    toPictures: (samples, n) => turn(() => decoder.decode(samples, n)),
+    toModel: encoder.encodeMean,
+    toPictures: decoder.decode,
     toModelMask: (mask) => shrunk(mask, size, cells),
     release: async () => {
       await decoder.close();

@@ -5,14 +5,14 @@ import { getRequestListener } from "@hono/node-server";
 import { UserError } from "../errors.js";
 import { openRuntime } from "../runtime/index.js";
 import type { Precision } from "../train/plan.js";
-import type { WeightsChoice } from "../train/source.js";
+import { openSource, type WeightsChoice } from "../train/source.js";
 import { createApp } from "./app.js";
 import { Exports } from "./exports.js";
 import { BUILT_APP, readApp } from "./files.js";
 import { ServerMetrics } from "./metrics.js";
 import { ServedModel, type ServedOptions } from "./model.js";
-import { namesAndPaths } from "./names.js";
-import { requireUse } from "./pictures.js";
+import { type NamedSource, namesAndPaths } from "./names.js";
+import { drawsLatents, requireUse } from "./pictures.js";
 import { Runs } from "./runs.js";
 
 /** What `soflow serve` takes. Times are in milliseconds. */
@@ -69,12 +69,22 @@ export type Serving = {
   readonly stop: () => Promise<void>;
 };
 
+/** Looks at all models before the first is compiled, which may take long. */
+const checkModels = async (named: readonly NamedSource[], { weights, vae }: ServedOptions): Promise<void> => {
+  const latents: boolean[] = [];
+  for (const { path } of named) {
+    const { description, file } = await openSource(path, weights, "serve");
+    await file.close();
+    latents.push(drawsLatents("serve", path, description.network, vae));
+  }
+  requireUse("serve", vae, latents);
+};
+
 const openModels = async (sources: readonly string[], options: ServedOptions): Promise<ServedModel[]> => {
+  const named = namesAndPaths(sources, "serve");
+  await checkModels(named, options);
   const models: ServedModel[] = [];
-  for (const { name, path } of namesAndPaths(sources, "serve"))
-    models.push(await ServedModel.open(name, path, options));
-  const latents = models.map(({ pictures }) => pictures.areDecoded);
-  requireUse("serve", options.vae, latents);
+  for (const { name, path } of named) models.push(await ServedModel.open(name, path, options));
   return models;
 };
 

@@ -5,6 +5,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { imageOf } from "../../src/editing/index.js";
 import { openRuntime } from "../../src/runtime/index.js";
+import { ServedModel } from "../../src/serve/model.js";
 import { openPictures, type Pictures, shrunk } from "../../src/serve/pictures.js";
 import type { EditRequest, GenerateRequest, ModelList } from "../../src/serve/protocol.js";
 import { SERVE_DEFAULTS, type Serving, startServer } from "../../src/serve/server.js";
@@ -20,8 +21,12 @@ let folder: string;
 let model: string;
 let vae: string;
 let server: Serving;
+const bytes = Uint8Array.from({ length: SIZE * SIZE * 3 }, (_, i) => (i * 37) % 256);
+let image: string;
 
 beforeAll(async () => {
+  const raw = { width: SIZE, height: SIZE, channels: 3 } as const;
+  image = (await sharp(bytes, { raw }).png().toBuffer()).toString("base64");
   folder = await mkdtemp(join(tmpdir(), "soflow-latents-"));
   model = await writeTinyModel(folder, "latents", undefined, { channels: 4, imageSize: CELLS });
   await writeTinyModel(folder, "images");
@@ -56,16 +61,11 @@ describe("served latents", () => {
   });
 
   test("are edited as latents, and under a mask what stays keeps its pixels", async () => {
-    const bytes = Uint8Array.from({ length: SIZE * SIZE * 3 }, (_, i) => (i * 37) % 256);
-    const png = await sharp(bytes, { raw: { width: SIZE, height: SIZE, channels: 3 } })
-      .png()
-      .toBuffer();
     const half = Uint8Array.from({ length: SIZE * SIZE }, (_, p) => (p % SIZE < SIZE / 2 ? 255 : 0));
     const mask = await sharp(half, { raw: { width: SIZE, height: SIZE, channels: 1 } })
       .png()
       .toBuffer();
     const picture = imageOf({ bytes, stored: 3 }, 3, SIZE * SIZE);
-    const image = png.toString("base64");
     const runtime = await openRuntime({ threads: 1 });
     const { network } = await readDescription(join(model, "config.json"));
     const pictures: Pictures = await openPictures(runtime, network, vae);
@@ -79,6 +79,27 @@ describe("served latents", () => {
     const two = await Promise.all([1, 2].map((seed) => raw("/v1/images/edit", { image, strength: 0.9, seed })));
     for (const [i, seed] of [1, 2].entries())
       expect(largest(await raw("/v1/images/edit", { image, strength: 0.9, seed }), two[i]!)).toBeLessThan(1e-5);
+  });
+
+  test("are encoded and decoded in the queue: beyond it 429, and none for who has left", async () => {
+    const runtime = await openRuntime({ threads: 1 });
+    const settings = { maxBatch: 1, maxWait: 0, maxQueue: 1, weights: "ema", precision: "float32" } as const;
+    const served = await ServedModel.open("latents", model, { ...settings, runtime, vae, report: () => {} });
+    const picture = imageOf({ bytes, stored: 3 }, 3, SIZE * SIZE);
+    const left = new AbortController();
+    const calls = [
+      served.convert("toModel", picture, {}),
+      served.convert("toModel", picture, { signal: left.signal }),
+      served.convert("toModel", picture, {}),
+    ];
+    left.abort(new Error("gone"));
+    const [first, second, third] = await Promise.allSettled(calls);
+    expect(first).toMatchObject({ status: "fulfilled", value: { length: 4 * CELLS * CELLS } });
+    expect(second).toMatchObject({ status: "rejected", reason: { message: "gone" } });
+    expect(third).toMatchObject({ status: "rejected", reason: { status: 429 } });
+    await served.batcher.drained();
+    await served.release();
+    await runtime.close();
   });
 
   test.each([
