@@ -1,4 +1,6 @@
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
@@ -172,6 +174,19 @@ describe("bad files", () => {
     );
     expect(await readdir(at("cache/inception"))).toEqual([]);
     await runtime.close();
+  });
+
+  test("a download with another checksum, which is not kept", async () => {
+    const server = createServer((_, response) => void response.end("other weights"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/weights.pth`;
+    const runtime = await openRuntime({ threads: 1 });
+    await expect(openInception(runtime, { url, cacheDir: at("others") })).rejects.toThrow(
+      /was received with the SHA-256 [0-9a-f]{64}, not 6726825d[0-9a-f]{56}; it has been removed, the same call begins anew$/,
+    );
+    expect(await readdir(at("others/inception"))).toEqual([]);
+    await runtime.close();
+    server.close();
   });
 
   test("damaged graphs are read or refused", async () => {
