@@ -35,7 +35,7 @@ test("holds the app, the models by name and ONNX Runtime's files, and nothing el
   expect(list).toEqual({ format: "soflow-site", version: 1, models: site.models });
   expect(list.models[0]).toMatchObject({ method: "soflow", size: 8, channels: 1, canEdit: true, steps: 1 });
   expect(await readFile(at("site", "index.html"), "utf8")).toContain(
-    `<title>&lt;1> &amp; $&amp;</title>\n    <meta name="soflow-site" content="models.json" />`,
+    `<title>&lt;1&gt; &amp; $&amp;</title>\n    <meta name="soflow-site" content="models.json" />`,
   );
   expect((await readdir(at("site", "models", "1"))).includes("manifest.json")).toBe(true);
   expect((await readdir(at("site", "ort"))).sort()).toEqual([

@@ -9,6 +9,7 @@ import {
   noised,
   wantedImages,
 } from "../editing/index.js";
+import { joinFloats } from "../formats/floats.js";
 import { sampleNoise } from "../random/sampleNoise.js";
 import { Channel } from "./channel.js";
 import type { LoadedModel, LoadOptions, Progress, RunRequest } from "./messages.js";
@@ -38,12 +39,6 @@ export type Images = {
 
 type Drawn = Omit<Images, "milliseconds">;
 type NoiseAt = (move: number) => Float32Array;
-
-const joined = (parts: readonly Float32Array[], size: number): Float32Array => {
-  const all = new Float32Array(parts.length * size);
-  for (const [i, part] of parts.entries()) all.set(part, i * size);
-  return all;
-};
 
 const timed = async (work: () => Promise<Drawn>): Promise<Images> => {
   const start = performance.now();
@@ -127,12 +122,7 @@ export class SoFlow {
       const labels = wanted.map(({ label }) => label);
       const mixtures = wanted.map((image) => mixtureOf(image.noise, this.size));
       const noiseAt: NoiseAt = (move) =>
-        move === 0 && noise
-          ? noise
-          : joined(
-              mixtures.map((mixture) => mixture(move)),
-              this.size,
-            );
+        move === 0 && noise ? noise : joinFloats(mixtures.map((mixture) => mixture(move)));
       return steps === 1
         ? this.run({ model: "model.onnx", x: noiseAt(0), labels }, signal)
         : this.inSteps(steps, labels, noiseAt, signal);

@@ -1,6 +1,6 @@
 import { UserError } from "../errors.js";
 import { cholesky, congruence, type Matrix, symmetricEigenvalues } from "./linear-algebra.js";
-import { comparable, countOf, type Features } from "./pairs.js";
+import { comparable, countOf, dots, type Features, meanOf } from "./pairs.js";
 
 /** A Gaussian: what Fréchet distances are between. */
 export type GaussianMoments = {
@@ -47,22 +47,9 @@ export const frechetDistance = (p: GaussianMoments, q: GaussianMoments): number 
 const centred = (features: Features) => {
   const [n, D] = [countOf(features), features.dimensions];
   if (n < 2) throw new UserError(`features: ${n} of them have no covariance; at least 2 are needed`);
-  const mean = new Float64Array(D);
-  for (let i = 0; i < n; i++) for (let k = 0; k < D; k++) mean[k]! += features.data[i * D + k]! / n;
+  const mean = meanOf(features);
   const data = Float64Array.from(features.data, (value, at) => (value - mean[at % D]!) / Math.sqrt(n - 1));
-  return { n, mean, data, trace: data.reduce((sum, value) => sum + value * value, 0) };
-};
-
-/** X · Yᵀ of rows of D numbers. */
-const cross = (x: Float64Array, n: number, y: Float64Array, m: number, D: number): Float64Array => {
-  const found = new Float64Array(n * m);
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < m; j++) {
-      let sum = 0;
-      for (let k = 0; k < D; k++) sum += x[i * D + k]! * y[j * D + k]!;
-      found[i * m + j] = sum;
-    }
-  return found;
+  return { n, mean, data, dimensions: D, trace: data.reduce((sum, value) => sum + value * value, 0) };
 };
 
 /**
@@ -71,11 +58,10 @@ const cross = (x: Float64Array, n: number, y: Float64Array, m: number, D: number
  */
 export const frechetOfFew = (p: Features, q: Features): number => {
   comparable(p, q);
-  const D = p.dimensions;
   const [x, y] = countOf(p) <= countOf(q) ? [centred(p), centred(q)] : [centred(q), centred(p)];
   const shift = x.mean.reduce((sum, value, k) => sum + (value - y.mean[k]!) ** 2, 0);
-  const g = cross(x.data, x.n, y.data, y.n, D);
-  const squared = symmetricEigenvalues({ size: x.n, data: cross(g, x.n, g, x.n, y.n) });
+  const g = { data: dots(x, y), dimensions: y.n };
+  const squared = symmetricEigenvalues({ size: x.n, data: dots(g, g) });
   const singular = squared.reduce((sum, value) => sum + Math.sqrt(Math.max(0, value)), 0);
   return Math.max(0, shift + x.trace + y.trace - 2 * singular);
 };

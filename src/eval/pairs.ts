@@ -36,7 +36,8 @@ export const rowsOf = ({ data, dimensions }: Features, start: number, end: numbe
 /** Products in a plain loop: slow for thousands of rows of thousands of numbers. */
 export const plainProducts: Products = { rows: 1024, multiply: async (a, b) => dots(a, b) };
 
-const dots = (a: Features, b: Features): Float64Array => {
+/** a · bᵀ [n m]. */
+export const dots = (a: Features, b: Features): Float64Array => {
   const [n, m, D] = [countOf(a), countOf(b), a.dimensions];
   const found = new Float64Array(n * m);
   for (let i = 0; i < n; i++)
@@ -46,6 +47,14 @@ const dots = (a: Features, b: Features): Float64Array => {
       found[i * m + j] = sum;
     }
   return found;
+};
+
+/** The mean of features [n D]. */
+export const meanOf = (features: Features): Float64Array => {
+  const [n, D] = [countOf(features), features.dimensions];
+  const mean = new Float64Array(D);
+  for (let i = 0; i < n; i++) for (let k = 0; k < D; k++) mean[k]! += features.data[i * D + k]!;
+  return mean.map((sum) => sum / n);
 };
 
 const squaredNorms = ({ data, dimensions: D }: Features): Float64Array => {

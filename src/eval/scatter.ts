@@ -1,12 +1,6 @@
 import { UserError } from "../errors.js";
 import { BlockMoments, type MomentsNode } from "./moments.js";
-import { countOf, type Features, type Products, rowsOf } from "./pairs.js";
-
-const meanOf = ({ data, dimensions: D }: Features, n: number): Float64Array => {
-  const mean = new Float64Array(D);
-  for (let i = 0; i < n; i++) for (let k = 0; k < D; k++) mean[k]! += data[i * D + k]!;
-  return mean.map((sum) => sum / n);
-};
+import { countOf, type Features, meanOf, type Products, rowsOf } from "./pairs.js";
 
 /** Features less their mean, a row for each dimension [D width]; beyond the features 0. */
 const centredColumns = ({ data, dimensions: D }: Features, mean: Float64Array, width: number): Features => {
@@ -39,7 +33,7 @@ const blockMoments = async (
   width: number,
 ): Promise<MomentsNode> => {
   const count = countOf(features);
-  const mean = meanOf(features, count);
+  const mean = meanOf(features);
   const wrong = mean.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0) throw new UserError(`features: number ${wrong} is not finite in every image; they must be finite`);
   const scatter = await symmetricProduct(centredColumns(features, mean, width), products);

@@ -1,10 +1,10 @@
+import { escapeHtml } from "./escape.js";
+
 /** A line of a chart: points in order of x; y above 0, since the axis is logarithmic. */
 export type Series = { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] };
 
 const SIZE = { width: 720, height: 360, left: 64, right: 150, top: 36, bottom: 44 } as const;
 const COLOURS = ["#2f6fde", "#d9572b", "#2a9d63", "#8a4fc9"] as const;
-
-const escapeText = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 /** 1, 2 and 5 times powers of ten between two values. */
 export const logTicks = (low: number, high: number): number[] => {
@@ -59,15 +59,15 @@ export const chart = (title: string, xName: string, series: readonly Series[], k
   );
   const lines = series.map((one, i) => {
     const colour = COLOURS[i % COLOURS.length]!;
-    const label = `<text x="${width - right + 12}" y="${top + 12 + 18 * i}" fill="${colour}">${escapeText(one.name)}</text>`;
+    const label = `<text x="${width - right + 12}" y="${top + 12 + 18 * i}" fill="${colour}">${escapeHtml(one.name)}</text>`;
     return `${line(one.points, `stroke="${colour}" opacity="0.25"`)}${line(smooth(one, keep), `stroke="${colour}" stroke-width="2"`)}${label}`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#777">
-<title>${escapeText(title)}</title>
-<text x="${left}" y="20" font-size="14">${escapeText(title)}</text>
+<title>${escapeHtml(title)}</title>
+<text x="${left}" y="20" font-size="14">${escapeHtml(title)}</text>
 ${rows.join("\n")}
 ${columns.join("\n")}
-<text x="${(left + width - right) / 2}" y="${height - 8}" text-anchor="middle">${escapeText(xName)}</text>
+<text x="${(left + width - right) / 2}" y="${height - 8}" text-anchor="middle">${escapeHtml(xName)}</text>
 ${lines.join("\n")}
 </svg>
 `;

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, UserError } from "../errors.js";
+import { escapeHtml } from "../formats/escape.js";
 import { defaultSampler, METHODS } from "../methods/index.js";
 import { exportModel, requireNew } from "../train/export/export.js";
 import type { MeasuredManifest } from "../train/export/manifest.js";
@@ -112,14 +113,11 @@ const shownBy = ({ model, models }: MeasuredManifest): Partial<SiteModel> => {
   return channels === model.network.channels ? {} : { channels, size, canEdit: false };
 };
 
-const escaped = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
-
 /** The app, told by its page that it is a site, and ONNX Runtime. */
 const addApp = async (site: string, app: string, title: string): Promise<void> => {
   await cp(app, site, { recursive: true });
   const page = await readFile(join(app, "index.html"), "utf8");
-  const mark = `<title>${escaped(title)}</title>\n    <meta name="${SITE_MARK}" content="${LIST}" />`;
+  const mark = `<title>${escapeHtml(title)}</title>\n    <meta name="${SITE_MARK}" content="${LIST}" />`;
   await writeFile(
     join(site, "index.html"),
     page.replace(/<title>.*<\/title>/, () => mark),

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { joinFloats } from "../formats/floats.js";
 import { type HostArray, hostArray, sizeOf, type TensorType } from "../graph/dtype.js";
 import { parameterInput } from "../nn/index.js";
 import { input } from "../ops/index.js";
@@ -201,12 +202,7 @@ const everySample = (value: number | Float32Array, batch: number): Float32Array<
 export const collect = async (batches: AsyncIterable<Generated>): Promise<Generated> => {
   const parts: Generated[] = [];
   for await (const part of batches) parts.push(part);
-  const images = new Float32Array(parts.reduce((n, part) => n + part.images.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    images.set(part.images, at);
-    at += part.images.length;
-  }
+  const images = joinFloats(parts.map((part) => part.images));
   const evaluations = Math.max(0, ...parts.map((part) => part.evaluations));
   return { images, labels: parts.flatMap((part) => part.labels), evaluations };
 };

@@ -1,5 +1,6 @@
+import { escapeHtml } from "../../formats/escape.js";
 import type { Comparison } from "../result.js";
-import { colourClass, escapeHtml, figure, shorten } from "./markup.js";
+import { colourClass, figure, shorten } from "./markup.js";
 import { gigabytes, number, times } from "./numbers.js";
 import { type Row, summarise } from "./summary.js";
 

@@ -1,8 +1,9 @@
 import { smooth } from "../../formats/chart.js";
+import { escapeHtml } from "../../formats/escape.js";
 import type { Comparison, MethodResult } from "../result.js";
 import { linearAxis, logAxis } from "./axes.js";
 import { floorOf } from "./facts.js";
-import { colourClass, escapeHtml, figure } from "./markup.js";
+import { colourClass, figure } from "./markup.js";
 import { number, seedBySeed } from "./numbers.js";
 import { type Line, type Point, plot } from "./plot.js";
 import { type Choice, type Row, summarise } from "./summary.js";

@@ -1,6 +1,6 @@
+import { escapeHtml } from "../../formats/escape.js";
 import type { Comparison } from "../result.js";
 import { type Fact, floorOf } from "./facts.js";
-import { escapeHtml } from "./markup.js";
 import { number } from "./numbers.js";
 
 const metricFact = ({ metric }: Comparison): Fact =>

@@ -1,3 +1,4 @@
+import { escapeHtml } from "../../formats/escape.js";
 import { METHODS } from "../../methods/index.js";
 import type { Comparison } from "../result.js";
 import { costCharts } from "./bars.js";
@@ -5,7 +6,7 @@ import { curveChart, lossCharts, qualityChart } from "./charts.js";
 import { claims } from "./claims.js";
 import { type Fact, machineOf, setting } from "./facts.js";
 import { guide } from "./guide.js";
-import { colourClass, escapeHtml, paragraph, section } from "./markup.js";
+import { colourClass, paragraph, section } from "./markup.js";
 import { sheets } from "./sheets.js";
 import { STYLE } from "./style.js";
 import { choicesTable, groupsTable } from "./tables.js";

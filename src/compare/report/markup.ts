@@ -1,11 +1,4 @@
-/** Text in which no character means anything to HTML, in elements and in quoted attributes. */
-export const escapeHtml = (text: string): string =>
-  text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("'", "&#39;");
+import { escapeHtml } from "../../formats/escape.js";
 
 /** At most `length` characters, the last one … where some were cut off. */
 export const shorten = (text: string, length: number): string => {

@@ -1,5 +1,6 @@
+import { escapeHtml } from "../../formats/escape.js";
 import type { Axis } from "./axes.js";
-import { colourClass, escapeHtml, shorten } from "./markup.js";
+import { colourClass, shorten } from "./markup.js";
 import { tick } from "./numbers.js";
 
 /** A point of a line; `low` and `high` are the ends of its error bar. */

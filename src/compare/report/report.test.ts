@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { escapeHtml } from "../../formats/escape.js";
 import type { Cell, Comparison, MethodResult, Metrics } from "../result.js";
 import { linearAxis, logAxis } from "./axes.js";
 import { NONE } from "./columns.js";
 import { claims, htmlReport, markdownReport, terminalReport } from "./index.js";
-import { escapeHtml } from "./markup.js";
 import { duration, number, spread } from "./numbers.js";
 import { spreadOut } from "./plot.js";
 import { median, type Row, spreadOf, summarise } from "./summary.js";

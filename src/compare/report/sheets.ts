@@ -1,6 +1,7 @@
+import { escapeHtml } from "../../formats/escape.js";
 import type { Cell, Comparison, MethodResult } from "../result.js";
 import { NONE } from "./columns.js";
-import { colourClass, escapeHtml, scrolling } from "./markup.js";
+import { colourClass, scrolling } from "./markup.js";
 import { number } from "./numbers.js";
 
 const picture = ({ name, seed }: MethodResult, { sheet, sampler, evaluations }: Cell): string =>

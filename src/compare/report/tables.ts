@@ -1,6 +1,7 @@
+import { escapeHtml } from "../../formats/escape.js";
 import type { Comparison } from "../result.js";
 import { type ColumnGroup, NONE } from "./columns.js";
-import { colourClass, escapeHtml, scrolling } from "./markup.js";
+import { colourClass, scrolling } from "./markup.js";
 import { number, percent, spread } from "./numbers.js";
 import { type Choice, type Spread, summarise } from "./summary.js";
 import { onlyGroups, type TableCell, tableOf } from "./table.js";

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
+import { joinFloats } from "../../formats/floats.js";
 import { decodeNpz, encodeNpz, type NpyArray } from "../../formats/npz.js";
 import { writeFileAtomically } from "../files.js";
 import type { Extracted, FeatureExtractor } from "./extractor.js";
@@ -34,16 +35,6 @@ export type BlockOptions = {
 const pathOf = (folder: string, block: number): string => join(folder, `${String(block).padStart(6, "0")}.npz`);
 const IDENTITY = "identity.json";
 
-const joined = (parts: readonly Float32Array[]): Float32Array => {
-  const all = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-};
-
 /** Features of n images, uint8 [n H W 3], batch by batch. */
 export const extractAll = async (extractor: FeatureExtractor, pixels: Uint8Array, n: number, size: number) => {
   const each = size * size * 3;
@@ -53,9 +44,9 @@ export const extractAll = async (extractor: FeatureExtractor, pixels: Uint8Array
     parts.push(await extractor.extract(pixels.subarray(at * each, (at + rows) * each), rows, size));
   }
   return {
-    pool: joined(parts.map(({ pool }) => pool)),
-    spatial: joined(parts.map(({ spatial = new Float32Array(0) }) => spatial)),
-    probabilities: joined(parts.map(({ probabilities = new Float32Array(0) }) => probabilities)),
+    pool: joinFloats(parts.map(({ pool }) => pool)),
+    spatial: joinFloats(parts.map(({ spatial = new Float32Array(0) }) => spatial)),
+    probabilities: joinFloats(parts.map(({ probabilities = new Float32Array(0) }) => probabilities)),
     found: parts.flatMap(({ labels = new Int32Array(0) }) => Array.from(labels)),
   };
 };

@@ -1,10 +1,8 @@
+import { escapeHtml } from "../../formats/escape.js";
 import { grid } from "../../formats/grid.js";
 import { encodePng } from "../picture.js";
 import { type Figure, figuresOf, figureText } from "./figures.js";
 import type { Results } from "./results.js";
-
-const escapeText = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 
 const number = (value: number): string => String(Number(value.toPrecision(5)));
 
@@ -21,8 +19,8 @@ const sheet = async (pixels: Uint8Array, size: number, columns?: number): Promis
 };
 
 const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string =>
-  `<table><tr>${head.map((cell) => `<th>${escapeText(cell)}</th>`).join("")}</tr>${rows
-    .map((row) => `<tr>${row.map((cell) => `<td>${escapeText(String(cell))}</td>`).join("")}</tr>`)
+  `<table><tr>${head.map((cell) => `<th>${escapeHtml(cell)}</th>`).join("")}</tr>${rows
+    .map((row) => `<tr>${row.map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join("")}</tr>`)
     .join("")}</table>`;
 
 /** Pictures of a report, uint8 [n H W 3]. */
@@ -35,14 +33,14 @@ export type Pictures = {
 
 const head = (
   samples: string,
-): string => `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Evaluation of ${escapeText(samples)}</title>
+): string => `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Evaluation of ${escapeHtml(samples)}</title>
 <style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}td,th{padding:.2rem .8rem;text-align:left}img{max-width:100%;image-rendering:pixelated}</style>
-<h1>${escapeText(samples)}</h1>`;
+<h1>${escapeHtml(samples)}</h1>`;
 
 /** The page of an evaluation that was repeated: figures over the seeds, and where each seed's own page is. */
 export const repeatsPage = (results: Results, seeds: readonly number[], figures: readonly Figure[]): string =>
   `${head(results.samples)}
-<p>${seeds.length} times ${results.count} images against ${escapeText(results.reference)}, on features ${escapeText(results.features)}.</p>
+<p>${seeds.length} times ${results.count} images against ${escapeHtml(results.reference)}, on features ${escapeHtml(results.features)}.</p>
 ${table(
   ["figure", "mean"],
   figures.map((figure) => [figure.name, figureText(figure)]),
@@ -56,7 +54,7 @@ export const reportPage = async (results: Results, { size, samples, neighbours }
   const { perClass = [] } = results.scores;
   const near = results.neighbours ?? [];
   return `${head(results.samples)}
-<p>${results.count} images against ${escapeText(results.reference)}, on features ${escapeText(results.features)}.</p>
+<p>${results.count} images against ${escapeHtml(results.reference)}, on features ${escapeHtml(results.features)}.</p>
 ${table(
   ["figure", "value"],
   figuresOf(results).map((figure) => [figure.name, figureText(figure)]),
