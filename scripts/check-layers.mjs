@@ -21,10 +21,11 @@ const BELOW_TRAIN = [
 ];
 
 /** What every folder may import; among themselves, leaves import only errors and dtype (src/graph/dtype.ts). */
-const LEAVES = ["errors", "dtype", "random", "formats"];
+const LEAVES = ["errors", "dtype", "random", "formats", "fields"];
 /** Folder → folders it may import, beside itself and LEAVES. */
 const ALLOWED = {
   errors: [],
+  fields: ["paths"], // of path names, types alone
   dtype: [],
   random: [],
   formats: [],

@@ -48,7 +48,7 @@ train: { steps: 10, batch: ${BATCH}, ${train} }`,
       );
   const method = openMethod(config.objective);
   const parts = Array.from({ length: config.train.microBatches }, (_, j) =>
-    method.draws(microBatch(raw, j, config.train.microBatches, method.firstShare), {
+    method.draws(microBatch(raw, j, config.train.microBatches, method.firstFraction), {
       seed: 3,
       step: 4,
       steps: 10,

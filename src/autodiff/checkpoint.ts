@@ -7,9 +7,6 @@ import { pullback } from "./vjp.js";
 
 type Part = (...args: Tensor[]) => Tensor;
 
-/** How a checkpointed result was computed, and by how many arguments. */
-const origins = new WeakMap<Tensor, { readonly f: Part; readonly count: number }>();
-
 /** x, but not before ct is there: what is made of it cannot be taken for what was made of x before. */
 const after = (x: Tensor, ct: Tensor): Tensor => {
   const one = [...ct.shape.keys()].reduce((y, axis) => slice(y, { axis, start: 0, end: 1 }), ct);
@@ -19,28 +16,30 @@ const after = (x: Tensor, ct: Tensor): Tensor => {
 /** Cotangents of all inputs, by result and its cotangent: one recomputation serves them all. */
 const pulled = new WeakMap<Tensor, WeakMap<Tensor, readonly (Tensor | null)[]>>();
 
-const recompute = ([y, ...inputs]: readonly Tensor[], ct: Tensor): readonly (Tensor | null)[] => {
+const recompute = (f: Part, count: number, [y, ...inputs]: readonly Tensor[], ct: Tensor) => {
   const known = pulled.get(y!)?.get(ct);
   if (known) return known;
-  const { f, count } = origins.get(y!)!;
   const again = inputs.slice(0, count).map((x) => alias(after(x, ct)));
   const cotangents = pullback([f(...again)], [ct], [...again, ...inputs.slice(count)], again);
   pulled.set(y!, (pulled.get(y!) ?? new WeakMap()).set(ct, cotangents));
   return cotangents;
 };
 
-/** y, the first input, whose cotangent goes to the others instead: through the part that made y, computed again. */
-const checkpointOp: Op = {
+/**
+ * y = f(…), the first input, whose cotangent goes to the others instead: to the `count` arguments of f and to what f
+ * reads beside them, through f computed again. The operation knows f, so that a rewritten graph does too.
+ */
+const checkpointOp = (f: Part, count: number): Op => ({
   name: "checkpoint",
   infer: ([y]) => [y!],
   jvp: (_, tangent, i) => [i === 0 ? tangent : null],
-  vjp: ({ inputs }, [ct], i) => (i === 0 || !ct ? null : recompute(inputs, ct)[i - 1]!),
+  vjp: ({ inputs }, [ct], i) => (i === 0 || !ct ? null : recompute(f, count, inputs, ct)[i - 1]!),
   onnx: (_, __, [y]) => [y!],
   reference: ([y]) => [y!],
   simplify: ([y]) => y!,
   examples: [],
   rejects: [],
-};
+});
 
 /** What a part reads beside its arguments: inputs of the program. Throws for anything else, whose gradient would be lost. */
 const enclosed = (y: Tensor, args: readonly Tensor[], start: number): Tensor[] => {
@@ -62,6 +61,5 @@ const enclosed = (y: Tensor, args: readonly Tensor[], start: number): Tensor[] =
 export const checkpoint = (f: Part, ...args: readonly Tensor[]): Tensor => {
   const start = alias(args[0]!).node.id;
   const y = f(...args);
-  origins.set(y, { f, count: args.length });
-  return applyOp(checkpointOp, [y, ...args, ...enclosed(y, args, start)])[0]!;
+  return applyOp(checkpointOp(f, args.length), [y, ...args, ...enclosed(y, args, start)])[0]!;
 };

@@ -141,7 +141,7 @@ export class SoFlow {
     for (let i = 0; i < steps; i++) {
       const [t, next] = [1 - i / steps, 1 - (i + 1) / steps];
       x = await this.solve({ x, labels, t, s: method.kind === "soflow" ? 0 : next }, signal);
-      if (method.kind === "soflow" && i + 1 < steps) x = noised(method.path, next, x, noiseAt(i + 1));
+      if (method.kind === "soflow" && i + 1 < steps) x = noised(method.path ?? "linear", next, x, noiseAt(i + 1));
     }
     const values = x.map((value) => Math.min(1, Math.max(-1, value)));
     return { values, shape: [labels.length, network.channels, network.imageSize, network.imageSize] };

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { sizeOf } from "../graph/dtype.js";
-import { longestSampler, type MethodKind, type SamplerChoice, samplersAt } from "../methods/index.js";
+import { methodOf, type SamplerChoice } from "../methods/index.js";
 import type { Runtime } from "../runtime/index.js";
 import { checkpointPaths, listCheckpoints } from "../train/checkpoint.js";
 import type { Config } from "../train/config/index.js";
@@ -28,15 +28,17 @@ type Choice = SamplerChoice & { readonly usual: boolean };
 
 /** The ways to draw from a method that a comparison measures. */
 export const choicesFor = (
-  kind: MethodKind,
+  kind: string,
   { evaluations, longest, alternatives }: CompareConfig["evaluation"],
 ): Choice[] => {
+  const { samplers } = methodOf(kind);
   const at = evaluations.flatMap((n) =>
-    samplersAt(kind, n)
+    samplers
+      .at(n)
       .slice(0, alternatives && n <= FEW ? undefined : 1)
       .map((choice, i) => ({ ...choice, usual: i === 0 })),
   );
-  const last = longestSampler(kind, longest);
+  const last = samplers.long?.(longest);
   return last ? [...at, { ...last, usual: false }] : at;
 };
 
@@ -88,11 +90,11 @@ const cellOf = async (folder: string, { usual, ...choice }: Choice, work: Work):
 };
 
 /** Evaluations at which a method's quality is followed through training: one where it is made for that. */
-export const curveEvaluations = (kind: MethodKind): number => (longestSampler(kind, 64) ? FEW : 1);
+export const curveEvaluations = (kind: string): number => (methodOf(kind).samplers.long ? FEW : 1);
 
-const curveOf = async (config: Config, kind: MethodKind, work: Work, tick: (what: string) => void) => {
+const curveOf = async (config: Config, kind: string, work: Work, tick: (what: string) => void) => {
   const { checkpoints } = runPaths(config.out);
-  const choice = samplersAt(kind, curveEvaluations(kind))[0]!;
+  const choice = methodOf(kind).samplers.at(curveEvaluations(kind))[0]!;
   const points: (readonly [number, number])[] = [];
   for (const step of await listCheckpoints(checkpoints)) {
     const source = checkpointPaths(checkpoints, step).tensors;

@@ -4,6 +4,9 @@ import type { Attributes, Op } from "./op.js";
 let created = 0;
 let scopePath = "";
 
+/** How many nodes there are: each node made from now on has at least this id. */
+export const nodeCount = (): number => created;
+
 /** One application of an operation. `id` grows with creation, so sorting by it is a topological order. */
 export class Node {
   readonly id = created++;

@@ -1,122 +1,60 @@
+import { z } from "zod";
+import { count } from "../fields.js";
+import { consistencyTraining, curriculum as curriculumAt } from "../objectives/index.js";
+import { oneTime, sigmaGrid } from "../paths/index.js";
+import { defineMethod } from "./define.js";
 import {
-  consistencyDistillation,
-  consistencyTraining,
-  curriculum,
-  drawLevel,
-  improvedCurriculum,
-  type LevelWeight,
-  levelProbabilities,
-  type Metric,
-} from "../objectives/index.js";
-import { sigmaGrid } from "../paths/index.js";
-import { sampleDraws, stepKeys, unit } from "./draws.js";
-import {
-  type BatchShape,
-  type DrawContext,
-  type Method,
-  oneTime,
-  perSampleInput,
-  type RawBatch,
-  sampleInputs,
-} from "./method.js";
+  consistencyOutputs,
+  curriculumFits,
+  curriculumSteps,
+  levelDraws,
+  levelWeight,
+  metric,
+  uniformly,
+} from "./levels.js";
+import { consistencySamplers } from "./samplers.js";
+
+const schema = z.strictObject({
+  kind: z.literal("consistency").describe("consistency training with a teacher's average, arXiv:2303.01469"),
+  metric: metric("l2"),
+  weight: levelWeight("uniform"),
+  curriculum: z
+    .strictObject({
+      s0: count(2).default(2).describe("s₀: levels at the start"),
+      s1: count(2).default(150).describe("s₁: levels at the end"),
+      mu0: z.number().gt(0).lt(1).default(0.9).describe("μ₀: decay of the teacher's average at the start"),
+      steps: curriculumSteps(),
+    })
+    .prefault({})
+    .describe("how the number of noise levels grows"),
+});
+export type ConsistencySettings = z.output<typeof schema>;
+
+/** Levels grow from s₀ to s₁ over the curriculum's steps while the target network's memory grows from μ₀. */
+const stage = ({ curriculum }: ConsistencySettings, step: number, steps: number) => {
+  const length = curriculum.steps ?? steps;
+  return curriculumAt({ ...curriculum, steps: length }, Math.min(step, length));
+};
 
 /** Consistency training with the published curriculum. arXiv:2303.01469. */
-export type ConsistencySettings = {
-  readonly metric: Metric;
-  readonly weight: LevelWeight;
-  /** Levels grow from s₀ to s₁ over `steps` (null: the whole run) while the teacher's memory grows from μ₀. */
-  readonly curriculum: {
-    readonly s0: number;
-    readonly s1: number;
-    readonly mu0: number;
-    readonly steps: number | null;
-  };
-};
-
-/** The improved variant: the teacher is the student, levels double, σ is log-normal. arXiv:2310.14189. */
-export type ImprovedConsistencySettings = {
-  readonly metric: Metric;
-  readonly weight: LevelWeight;
-  readonly curriculum: { readonly s0: number; readonly s1: number; readonly steps: number | null };
-  /** Mean and deviation of ln σ. */
-  readonly noise: { readonly mean: number; readonly deviation: number };
-};
-
-/** Distillation of a trained EDM model. arXiv:2303.01469. */
-export type DistillationSettings = {
-  /** Folder of the model that is distilled. */
-  readonly teacher: string;
-  readonly metric: Metric;
-  readonly weight: LevelWeight;
-  readonly levels: number;
-  /** Decay per step of the average that gives the target. */
-  readonly decay: number;
-};
-
-const levelInputs = (shape: BatchShape) => ({
-  ...sampleInputs(shape),
-  sigma: perSampleInput("sigma", shape.batch),
-  next: perSampleInput("next", shape.batch),
-});
-
-/** σ_n and σ_{n+1} of each sample; `pick` maps a uniform draw to n, a place on the falling grid but its last. */
-const levelDraws = (raw: RawBatch, context: DrawContext, grid: readonly number[], pick: (u: number) => number) => {
-  const places = stepKeys(context, raw.indices).each("level", (key) => pick(unit(key)));
-  return {
-    ...sampleDraws(raw, context, 0),
-    sigma: places.map((n) => grid[n]!),
-    next: places.map((n) => grid[n + 1]!),
-  };
-};
-
-const uniformly =
-  (levels: number) =>
-  (u: number): number =>
-    Math.floor(u * (levels - 1));
-
-/** Consistency training. Program inputs beside the samples: σ and next, its lower neighbour. */
-export const consistencyMethod = ({ metric, weight, curriculum: options }: ConsistencySettings): Method => {
-  const at = (step: number, steps: number) =>
-    curriculum({ ...options, steps: options.steps ?? steps }, Math.min(step, options.steps ?? steps));
-  return {
-    times: 1,
-    labelDropout: 0,
-    loss: ({ network, average }, shape) =>
-      consistencyTraining({ network: oneTime(network), teacher: oneTime(average), metric, weight })(levelInputs(shape)),
-    draws: (raw, context) => {
-      const { levels } = at(context.step, context.steps);
-      return levelDraws(raw, context, sigmaGrid(levels), uniformly(levels));
-    },
-    averageDecay: (k, steps) => at(k - 1, steps).decay,
-  };
-};
-
-/** Improved consistency training; program inputs as above. */
-export const improvedConsistencyMethod = (settings: ImprovedConsistencySettings): Method => {
-  const { metric, weight, noise, curriculum: options } = settings;
-  return {
-    times: 1,
-    labelDropout: 0,
-    loss: ({ network }, shape) =>
-      consistencyTraining({ network: oneTime(network), metric, weight })(levelInputs(shape)),
-    draws: (raw, context) => {
-      const levels = improvedCurriculum({ ...options, steps: options.steps ?? context.steps }, context.step);
-      const grid = sigmaGrid(levels);
-      const probabilities = levelProbabilities(grid, noise);
-      return levelDraws(raw, context, grid, (u) => drawLevel(probabilities, u));
-    },
-  };
-};
-
-/** Consistency distillation; program inputs as above. */
-export const distillationMethod = ({ metric, weight, levels, decay }: DistillationSettings): Method => ({
+export const consistency = defineMethod({
+  kind: "consistency",
+  name: "consistency training",
+  paper: "arXiv:2303.01469",
+  tag: "consistency-model",
+  schema,
+  problem: ({ curriculum }: ConsistencySettings, steps) => curriculumFits(curriculum, steps),
   times: 1,
-  labelDropout: 0,
-  loss: ({ network, average, teacher }, shape) => {
-    if (!teacher) throw new Error("distillation needs a teacher");
-    const options = { network: oneTime(network), target: oneTime(average), teacher, metric, weight };
-    return consistencyDistillation(options)(levelInputs(shape));
-  },
-  draws: (raw, context) => levelDraws(raw, context, sigmaGrid(levels), uniformly(levels)),
-  averageDecay: () => decay,
+  draws: (settings) =>
+    levelDraws(({ step, steps }) => {
+      const { levels } = stage(settings, step, steps);
+      return { grid: sigmaGrid(levels), pick: uniformly(levels) };
+    }),
+  loss: ({ metric, weight }, { network, target }) =>
+    consistencyTraining({ network: oneTime(network), teacher: oneTime(target), metric, weight }),
+  targetDecay: (settings, k, steps) => stage(settings, k - 1, steps).decay,
+  trained: ({ kind }) => ({ kind }),
+  outputs: consistencyOutputs,
+  guidance: "none",
+  samplers: consistencySamplers,
 });

@@ -8,22 +8,13 @@ import { input } from "../ops/index.js";
 import type { Network } from "../paths/index.js";
 import { DEFAULT_OPTIONS, planSampler, SAMPLERS, type SamplerName } from "../samplers/index.js";
 import { parseConfig } from "../train/config/index.js";
-import {
-  defaultSampler,
-  longestSampler,
-  METHODS,
-  type MethodKind,
-  openMethod,
-  readingsOf,
-  samplersAt,
-  trainedBy,
-} from "./index.js";
+import { methodOf, methods, openMethod, outputsOf } from "./index.js";
 
-const KINDS = Object.keys(METHODS) as MethodKind[];
+const KINDS = methods().map(({ kind }) => kind);
 const NAMES = Object.keys(SAMPLERS) as SamplerName[];
 
 /** The settings of a method with every default filled in. */
-const settingsOf = (kind: MethodKind, more = "") =>
+const settingsOf = (kind: string, more = "") =>
   parseConfig(
     `
 data: { kind: points, name: checkerboard }
@@ -41,14 +32,14 @@ const batchOf = (indices: readonly number[]) => ({
   indices,
 });
 const first = Array.from({ length: 8 }, (_, i) => 16 + i);
-const shape = { batch: 8, channels: 2, side: 3, classes: 4 };
+const shape = { batch: 8, sample: [2, 3, 3], classes: 4 };
 const F: Network = (x, t, s) => x.mul(t).add(s);
 
 describe.each(KINDS)("%s", (kind) => {
   const settings = settingsOf(kind);
   const method = openMethod(settings);
   const teacher = (x: Parameters<Network>[0], t: Parameters<Network>[1]) => x.mul(t);
-  const { loss, report } = method.loss({ network: F, average: F, teacher }, shape);
+  const { loss, report } = method.loss({ network: F, target: F, teacher }, shape);
 
   test("its draws fill every input of its loss", () => {
     const draws = method.draws(batchOf(first), CONTEXT);
@@ -76,14 +67,14 @@ describe.each(KINDS)("%s", (kind) => {
       seen.push(t === s);
       return F(x, t, s, y);
     };
-    method.loss({ network: spy, average: spy, teacher }, shape);
+    method.loss({ network: spy, target: spy, teacher }, shape);
     expect(seen.length).toBeGreaterThan(0);
     if (method.times === 1) expect(seen.every((same) => same)).toBe(true);
     else expect(seen.some((same) => !same)).toBe(true);
   });
 
   const y = input("y", { dtype: "int64", shape: [8] });
-  const readings = readingsOf(trainedBy(settings), { network: F, y, guidance: 1, nullLabel: 4 });
+  const readings = outputsOf(method.trained, { network: F, c: { label: y }, guidance: 1, c_null: undefined });
 
   test("every sampler either fits or says what it lacks and which do fit", () => {
     for (const name of NAMES)
@@ -99,23 +90,22 @@ describe.each(KINDS)("%s", (kind) => {
 
   test("the samplers it is measured with fit, and spend the evaluations they are chosen for", () => {
     for (const n of [1, 2, 4, 8])
-      for (const { sampler, steps } of samplersAt(kind, n)) {
+      for (const { sampler, steps } of methodOf(kind).samplers.at(n)) {
         const plan = planSampler(sampler, { ...DEFAULT_OPTIONS, steps }, readings, kind);
         const spent = [...plan.moves(1)].reduce((sum, { program }) => sum + plan.programs[program]!.evaluations, 0);
         expect(spent, `${sampler} ${steps}`).toBe(n);
       }
-    for (const choice of [defaultSampler(kind), longestSampler(kind, 32)])
+    const { usual, long } = methodOf(kind).samplers;
+    for (const choice of [usual, long?.(32)])
       if (choice) planSampler(choice.sampler, { ...DEFAULT_OPTIONS, steps: choice.steps }, readings, kind);
   });
 });
 
-const guided = (kind: MethodKind, nullLabel: number | undefined) => () =>
-  readingsOf(trainedBy(settingsOf(kind)), {
-    network: F,
-    y: input("y", { dtype: "int64", shape: [8] }),
-    guidance: 2,
-    nullLabel,
-  });
+const guided = (kind: string, nullLabel: number | undefined) => () => {
+  const label = input("y", { dtype: "int64", shape: [8] });
+  const c_null = nullLabel === undefined ? undefined : { label };
+  return outputsOf(openMethod(settingsOf(kind)).trained, { network: F, c: { label }, guidance: 2, c_null });
+};
 
 test.each([
   [
@@ -153,7 +143,7 @@ test("MeanFlow with the derivative where it is needed has the same loss and grad
   const guidance = ", guidance: { omega: 1.5, kappa: 0.3 }";
   const [whole, needed] = ["whole", "needed"].map((derivative) => {
     const method = openMethod(settingsOf("meanflow", `, derivative: ${derivative}${guidance}`));
-    const { loss, report } = method.loss({ network, average: network, teacher: undefined }, shape);
+    const { loss, report } = method.loss({ network, target: network, teacher: undefined }, shape);
     const [slope] = gradients(loss, [theta]);
     const feeds = Object.entries(method.draws(batchOf(first), CONTEXT)).map(([name, x]) => [
       name,

@@ -1,11 +1,13 @@
 import type { Tensor } from "../graph/tensor.js";
 import { add, div, exp, maximum, minimum, neg, sub, where } from "../ops/index.js";
+import type { Conditions } from "../paths/index.js";
+import type { GuidedSamples } from "./samples.js";
 
 /** Classifier-free guidance taken into training (SoFlow). */
 export type Guidance = {
   /** ω: 1 is no guidance. */
   readonly scale: number;
-  /** m in [0, 1]: share of the guided velocity, the rest is the network's own. */
+  /** m in [0, 1]: fraction of the guided velocity, the rest is the network's own. */
   readonly mix: number;
   /** τ in (0, 1]: guidance fades out between t = τ and t = 1. */
   readonly decayTime: number;
@@ -19,18 +21,21 @@ export const guidanceDecay = (t: Tensor, decayTime: number): Tensor => {
 };
 
 /**
- * The velocity that training aims at: v* = m v_g + (1 − m) v̂_y with v_g = v_t + d(t) (ω − 1) (v_t − v̂_∅).
- * A sample whose label was dropped keeps v_t. `v_y` is only read when m ≠ 1.   dropped bool [B 1 1 1]
+ * The velocity that training aims at:   v* = m v_g + (1 − m) v̂_c,   v_g = v_t + d(t) (ω − 1) (v_t − v̂_∅).
+ * A sample whose label was dropped keeps v_t. `v_hat` is the network's velocity at x_t under conditions, asked for ∅
+ * where ω ≠ 1, and for `c` where also m ≠ 1.
  */
 export const guidedVelocity = (
   { scale, mix, decayTime }: Guidance,
-  { t, v_t, v_null, v_y, dropped }: { t: Tensor; v_t: Tensor; v_null: Tensor; v_y?: Tensor; dropped: Tensor },
+  v_hat: (c: Conditions) => Tensor,
+  { t, v_t, c, c_null, dropped }: Pick<GuidedSamples, "c" | "c_null" | "dropped"> & { t: Tensor; v_t: Tensor },
 ): Tensor => {
+  if (scale === 1) return v_t;
   const v_g = v_t.add(
     guidanceDecay(t, decayTime)
       .mul(scale - 1)
-      .mul(v_t.sub(v_null)),
+      .mul(v_t.sub(v_hat(c_null))),
   );
-  const mixed = v_y === undefined ? v_g : v_g.mul(mix).add(v_y.mul(1 - mix));
-  return where(dropped, v_t, mixed);
+  const v_star = mix === 1 ? v_g : v_g.mul(mix).add(v_hat(c).mul(1 - mix));
+  return where(dropped, v_t, v_star);
 };

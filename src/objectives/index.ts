@@ -1,3 +1,4 @@
+export { type Adaptive, adaptiveWeight, perSample as perSampleMean } from "./adaptive.js";
 export { crossEntropy } from "./classification.js";
 export {
   consistencyDistillation,
@@ -9,7 +10,7 @@ export {
 export { curriculum, curriculumProblem, drawLevel, improvedCurriculum, levelProbabilities } from "./curriculum.js";
 export { alphaBars, ddpm } from "./diffusion.js";
 export { denoiser, edm } from "./edm.js";
-export { flowMatching, type OneTimeNetwork } from "./flow-matching.js";
+export { flowMatching } from "./flow-matching.js";
 export type { Guidance } from "./guidance.js";
 export {
   type MeanFlowDraws,
@@ -18,7 +19,8 @@ export {
   meanFlow,
   meanFlowVelocity,
 } from "./meanflow.js";
-export type { Loss } from "./objective.js";
+export { type Loss, mixture } from "./objective.js";
+export type { GuidedSamples, Samples } from "./samples.js";
 export {
   type ConsistencyDraws,
   consistencyLoss,

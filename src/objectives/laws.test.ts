@@ -8,6 +8,7 @@ import {
   gaussianPosterior,
   LEVELS,
   type Network,
+  type OneTimeNetwork,
   PARAMETERISATIONS,
   PATHS,
   type Path,
@@ -16,7 +17,7 @@ import {
 import { consistencyDistillation, consistencyTraining } from "./consistency.js";
 import { ddpm } from "./diffusion.js";
 import { edm } from "./edm.js";
-import { flowMatching, type OneTimeNetwork } from "./flow-matching.js";
+import { flowMatching } from "./flow-matching.js";
 import { meanFlow } from "./meanflow.js";
 import { consistencyLoss, velocityLoss } from "./soflow.js";
 
@@ -83,15 +84,15 @@ const expectedGradient = (
 
 const [t, s, r, l] = [column("t"), column("s"), column("r"), column("ratio")];
 const weight = { power: 0, epsilon: 1 };
-const draws = { x_0, eps, labels, original: labels };
+const draws = { x_0, eps, c: { label: labels } };
 const oneTime =
   (model: Model): OneTimeNetwork =>
   (x, at) =>
     model(x, at);
 const network =
   (model: Model): Network =>
-  (x, at, to, y) =>
-    model(x, at, to, y);
+  (x, at, to) =>
+    model(x, at, to);
 
 /** Levels σ as a path: x = x_0 + σ ε. */
 const NOISE: Path = { alpha: (at) => onesLike(at), beta: (at) => at };
@@ -142,8 +143,7 @@ const UNBIASED: Record<string, { law: Law; times: readonly Times[] }> = {
   MeanFlow: {
     law: {
       exact: average,
-      loss: (model) =>
-        meanFlow({ network: network(model), path: PATHS.linear, weight, nullLabel: 9 })({ ...draws, t, r }).loss,
+      loss: (model) => meanFlow({ network: network(model), path: PATHS.linear, weight })({ ...draws, t, r }).loss,
     },
     times: [
       { t: 0.9, r: 0.2 },
@@ -160,8 +160,7 @@ for (const [pathName, path] of Object.entries(PATHS))
           const v = gaussianFlow(data, path).velocity(x, at!);
           return v.sub(partialS(coefficients.a, at!, at!).mul(x)).div(partialS(coefficients.b, at!, at!));
         },
-        loss: (model) =>
-          velocityLoss({ network: network(model), path, coefficients, weight, nullLabel: 9 })({ ...draws, t }).loss,
+        loss: (model) => velocityLoss({ network: network(model), path, coefficients, weight })({ ...draws, t }).loss,
       },
       times: [{ t: 0.1 }, { t: 0.5 }, { t: 0.9 }],
     };
@@ -201,7 +200,7 @@ describe("objectives with a finite interval are stationary at the exact model in
         return f.sub(coefficients.a(at!, to!).mul(x)).div(coefficients.b(at!, to!));
       },
       loss: (model) =>
-        consistencyLoss({ network: network(model), path, coefficients, weight, nullLabel: 9 })({
+        consistencyLoss({ network: network(model), path, coefficients, weight })({
           ...draws,
           time1: s,
           time2: t,
@@ -248,7 +247,7 @@ describe("objectives with a finite interval are stationary at the exact model in
 test("SoFlow with r → 0 has MeanFlow's JVP target: Δ → u_target − F, linearly in t − l", () => {
   const F = (x: Tensor, at: Tensor, to: Tensor): Tensor =>
     sin(x.mul(1.3)).mul(at.add(0.5)).add(x.square().mul(to)).add(at.mul(to));
-  const options = { path: PATHS.linear, weight, nullLabel: 9 };
+  const options = { path: PATHS.linear, weight };
   const { target, u } = meanFlow({ network: F, ...options })({ ...draws, t, r: s });
   // with p = 0 the gradient of the loss by an addition to F(x_t, t, s) is sgn(b) Δ / N
   const shifted: Network = (x, at, to) => F(x, at, to).add(theta);

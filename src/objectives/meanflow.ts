@@ -1,10 +1,10 @@
 import { jvp } from "../autodiff/index.js";
 import type { Tensor } from "../graph/tensor.js";
-import { cast, equal, full, maximum, minimum, mul, onesLike, reshape, stopGradient, sub, where } from "../ops/index.js";
-import { along, type Network, type Path } from "../paths/index.js";
-import { type Adaptive, adaptiveWeight } from "./adaptive.js";
-import { evaluate, samplesFrom } from "./batching.js";
+import { cast, equal, maximum, minimum, mul, onesLike, stopGradient, sub, where } from "../ops/index.js";
+import { along, type Conditions, type Network, type Path } from "../paths/index.js";
+import { type Adaptive, adaptiveWeight, sumPerSample } from "./adaptive.js";
 import type { Loss } from "./objective.js";
+import type { GuidedSamples, Samples } from "./samples.js";
 
 /** MeanFlow's guidance in training, with effective scale ω / (1 − κ). */
 export type MeanFlowGuidance = {
@@ -17,58 +17,43 @@ export type MeanFlowGuidance = {
 };
 
 export type MeanFlowOptions = {
-  /** F(z, t, r, y), read as the average velocity u(z, r, t) from r to t. */
+  /** F(z, t, r, c), read as the average velocity u(z, r, t) from r to t. */
   readonly network: Network;
   readonly path: Path;
   readonly weight: Adaptive;
-  /** Absent: no guidance. */
+  /** Absent: no guidance, and of the samples only `c` is read. */
   readonly guidance?: MeanFlowGuidance;
-  /** The label that stands for "no label". */
-  readonly nullLabel: number;
-  /** Which sample of the batch the first one here is; 0 unless said. */
-  readonly firstSample?: number;
 };
 
-/** r ≤ t [n 1 1 1] in [0, 1]; labels after dropout, `original` before it, int64 [n]. */
-export type MeanFlowDraws = {
-  readonly x_0: Tensor;
-  readonly eps: Tensor;
-  readonly labels: Tensor;
-  readonly original: Tensor;
-  readonly t: Tensor;
-  readonly r: Tensor;
-};
-
-/** Σ over everything but the batch.   x [B C H W] → [B 1 1 1] */
-const sumSquares = (x: Tensor): Tensor => x.square().sum([1, 2, 3]);
+/** r ≤ t [n 1 …] in [0, 1]. */
+export type MeanFlowDraws = Samples & Partial<GuidedSamples> & { readonly t: Tensor; readonly r: Tensor };
 
 /** 1 where start ≤ t ≤ end, else 0. */
 const inside = (t: Tensor, [start, end]: readonly [number, number]): Tensor =>
   cast(equal(minimum(maximum(t, start), end), t), { to: t.dtype });
 
-/** v_g = v_∅ + ω (v − v_∅) for κ = 0, else ω v + (1 − ω − κ) v_∅ + κ v_y, with v_• = sg u(z, t, t, •). */
+/**
+ * v_g = ω v + (1 − ω − κ) v_∅ + κ v_c inside the interval, with v_• = sg u(z, t, t, •); a sample whose label was dropped
+ * keeps v, and so does one outside.
+ */
 const guidedVelocity = (
-  options: MeanFlowOptions,
-  { labels, original, t }: Omit<MeanFlowDraws, "r">,
+  { network, guidance }: MeanFlowOptions,
+  { t, c, c_given = c, c_null, dropped }: Omit<MeanFlowDraws, "r">,
   z_t: Tensor,
   v: Tensor,
 ): Tensor => {
-  const { network, guidance, nullLabel, firstSample = 0 } = options;
   if (!guidance || (guidance.omega === 1 && guidance.kappa === 0)) return v;
+  if (!c_null || !dropped) throw new Error("meanflow: guidance needs c_null and dropped");
   const { omega, kappa, interval } = guidance;
-  const none = full(nullLabel, labels.type);
-  const samples = samplesFrom(firstSample, labels);
-  const calls = [[z_t, t, t, none, samples] as const, ...(kappa > 0 ? [[z_t, t, t, original, samples] as const] : [])];
-  const [v_null, v_y] = evaluate(network, calls).map((u) => stopGradient(u));
-  const without = v.mul(omega).add(v_null!.mul(1 - omega - kappa));
-  const v_g = v_y ? without.add(v_y.mul(kappa)) : without;
-  const guided = v.add(inside(t, interval).mul(v_g.sub(v)));
-  return where(reshape(equal(labels, none), { shape: t.shape }), v, guided);
+  const u = (c: Conditions): Tensor => stopGradient(network(z_t, t, t, c));
+  const own = v.mul(omega).add(u(c_null).mul(1 - omega - kappa));
+  const v_g = kappa > 0 ? own.add(u(c_given).mul(kappa)) : own;
+  return where(dropped, v, v.add(inside(t, interval).mul(v_g.sub(v))));
 };
 
-/** E[ℓ / sg(ℓ + ε)^p] of ℓ = Σ (u − u_target)². The sum runs over pixels, as in the official code. */
+/** E[ℓ / sg(ℓ + ε)^p] of ℓ = SUM (u − u_target)². The sum runs over pixels, as in the official code. */
 const weighted = (weight: Adaptive, u: Tensor, target: Tensor) => {
-  const error = sumSquares(u.sub(target));
+  const error = sumPerSample(u.sub(target).square());
   const loss = adaptiveWeight(error, weight).mul(error).mean();
   return { loss, report: { sum_squares: error.mean() }, u, target, error };
 };
@@ -76,17 +61,16 @@ type MeanFlowLoss = Loss & Readonly<Record<"u" | "target" | "error", Tensor>>;
 
 /**
  * MeanFlow. arXiv:2505.13447.   u_target = sg[v_g − (t − r) d/dt u(z_t, r, t)],  the derivative along dz = v_g dt, dr = 0;
- * L = E[ℓ / sg(ℓ + ε)^p],  ℓ = Σ (u − u_target)².
+ * L = E[ℓ / sg(ℓ + ε)^p],  ℓ = SUM (u − u_target)².
  */
 export const meanFlow =
   (options: MeanFlowOptions) =>
   (draws: MeanFlowDraws): MeanFlowLoss & { readonly du_dt: Tensor } => {
-    const { network, path, weight, firstSample = 0 } = options;
-    const { t, r, labels } = draws;
+    const { network, path, weight } = options;
+    const { t, r, c } = draws;
     const { x_t: z_t, v_t } = along(path, t, draws);
     const v_g = guidedVelocity(options, draws, z_t, v_t);
-    const samples = samplesFrom(firstSample, labels);
-    const [u, du_dt] = jvp((z, at) => network(z, at, r, labels, samples), [z_t, t], [v_g, onesLike(t)]);
+    const [u, du_dt] = jvp((z, at) => network(z, at, r, c), [z_t, t], [v_g, onesLike(t)]);
     const interval = minimum(maximum(sub(t, r), 0), 1);
     const target = stopGradient(v_g.sub(mul(interval, du_dt)));
     return { ...weighted(weight, u, target), du_dt };
@@ -96,9 +80,8 @@ export const meanFlow =
 export const meanFlowVelocity =
   (options: MeanFlowOptions) =>
   (draws: Omit<MeanFlowDraws, "r">): MeanFlowLoss => {
-    const { t, labels } = draws;
+    const { t, c } = draws;
     const { x_t: z_t, v_t } = along(options.path, t, draws);
     const v_g = guidedVelocity(options, draws, z_t, v_t);
-    const u = options.network(z_t, t, t, labels, samplesFrom(options.firstSample ?? 0, labels));
-    return weighted(options.weight, u, stopGradient(v_g));
+    return weighted(options.weight, options.network(z_t, t, t, c), stopGradient(v_g));
   };

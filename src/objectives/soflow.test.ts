@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 import { distance, float, gaussian, referenceOf, referenceValues, testRuntime } from "../../tests/engine.js";
 import { gradients } from "../autodiff/index.js";
 import type { Tensor } from "../graph/tensor.js";
+import { labeled, partOf } from "../methods/index.js";
 import { lower } from "../onnx/index.js";
-import { abs, add, cast, constant, cos, div, equal, input, reshape, sin, slice, stopGradient } from "../ops/index.js";
-import { along, type Network, PARAMETERISATIONS, PATHS, solution } from "../paths/index.js";
+import { abs, add, cast, constant, cos, div, input, reshape, sin, stopGradient } from "../ops/index.js";
+import { along, type Conditions, type Network, PARAMETERISATIONS, PATHS, solution } from "../paths/index.js";
 import { adaptiveWeight, perSample } from "./adaptive.js";
-import { evaluate } from "./batching.js";
 import { type Guidance, guidedVelocity } from "./guidance.js";
 import {
   type ConsistencyDraws,
@@ -29,8 +29,7 @@ const labels = (name: string): Tensor => input(name, { dtype: "int64", shape: [B
 const samples = {
   x_0: float("x_0", BATCH, ...IMAGE),
   eps: float("eps", BATCH, ...IMAGE),
-  labels: labels("labels"),
-  original: labels("original"),
+  ...labeled({ label: labels("labels"), given: labels("original") }, NULL, 1 + IMAGE.length),
 };
 const velocityDraws: VelocityDraws = { ...samples, t: times("t") };
 const consistencyDraws: ConsistencyDraws = {
@@ -55,8 +54,8 @@ const feeds = {
 const theta = float("theta");
 const networkOf =
   (weight: Tensor): Network =>
-  (x, t, s, y) => {
-    const label = reshape(cast(y, { to: "float32" }), { shape: [y.dim(0), 1, 1, 1] });
+  (x, t, s, { label: y }) => {
+    const label = reshape(cast(y!, { to: "float32" }), { shape: [y!.dim(0), 1, 1, 1] });
     return sin(x.mul(weight).add(t.mul(2)).sub(s)).add(label.mul(0.1));
   };
 const someNetwork = networkOf(theta);
@@ -66,7 +65,6 @@ const options = (change: Partial<SoFlowOptions> = {}): SoFlowOptions => ({
   path: PATHS.linear,
   coefficients: PARAMETERISATIONS.euler,
   weight: { power: 0.5, epsilon: 0.01 },
-  nullLabel: NULL,
   ...change,
 });
 
@@ -197,8 +195,8 @@ test("the consistency loss has the gradient of a weighted squared error between 
     const { t, s, l } = middleTimes(consistencyDraws.time1, consistencyDraws.time2, consistencyDraws.ratio);
     const { x_t, v_t } = along(o.path, t, samples);
     const x_l = x_t.add(v_t.mul(l.sub(t)));
-    const f_t = solution({ a, b }, x_t, t, s, someNetwork(x_t, t, s, samples.labels));
-    const f_l = stopGradient(solution({ a, b }, x_l, l, s, someNetwork(x_l, l, s, samples.labels)));
+    const f_t = solution({ a, b }, x_t, t, s, someNetwork(x_t, t, s, samples.c));
+    const f_l = stopGradient(solution({ a, b }, x_l, l, s, someNetwork(x_l, l, s, samples.c)));
     const gap = t.sub(l);
     const w = adaptiveWeight(perSample(f_t.sub(f_l).div(gap).square()), o.weight);
     const squared = perSample(f_t.sub(f_l).square())
@@ -236,30 +234,19 @@ describe("guidance", () => {
 
   test("the target of a guided velocity loss carries no gradient", () => {
     const o = options({ guidance: GUIDANCE, weight: { power: 0, epsilon: 1 } });
-    const { t, labels, original } = velocityDraws;
+    const { t, c, c_given } = velocityDraws;
     const { x_t, v_t } = along(o.path, t, samples);
     const frozen = networkOf(float("frozen")); // the same network, its weight under a name that is not differentiated
-    const none = constant([NULL, NULL, NULL, NULL], [BATCH], "int64");
-    const v_star = guidedVelocity(GUIDANCE, {
-      t,
-      v_t,
-      v_null: frozen(x_t, t, t, none),
-      v_y: frozen(x_t, t, t, original),
-      dropped: reshape(equal(labels, none), { shape: t.shape }),
-    });
-    const squared = someNetwork(x_t, t, t, labels).sub(v_star).square().mean();
+    const { c_null, dropped } = samples;
+    const v_hat = (conditions: Conditions): Tensor => frozen(x_t, t, t, conditions);
+    const v_star = guidedVelocity(GUIDANCE, v_hat, { t, v_t, c: c_given!, c_null, dropped });
+    const squared = someNetwork(x_t, t, t, c).sub(v_star).square().mean();
     const [got] = gradients(velocityLoss(o)(velocityDraws).loss, [theta]);
     const [wanted] = gradients(squared, [theta]);
     expect(Math.abs(value(wanted!, { frozen: feeds.theta }))).toBeGreaterThan(1e-3);
     expect(value(got!)).toBeCloseTo(value(wanted!, { frozen: feeds.theta }), 10);
   });
 });
-
-/** Samples `from` … `to` − 1 of every tensor. */
-const part = <T extends Readonly<Record<string, Tensor>>>(draws: T, from: number, to: number): T =>
-  Object.fromEntries(
-    Object.entries(draws).map(([name, x]) => [name, x.rank === 0 ? x : slice(x, { axis: 0, start: from, end: to })]),
-  ) as unknown as T;
 
 describe("batches", () => {
   const o = options({ guidance: GUIDANCE });
@@ -268,14 +255,14 @@ describe("batches", () => {
       [velocityLoss, velocityDraws],
       [consistencyLoss, consistencyDraws],
     ] as [typeof velocityLoss, VelocityDraws][]) {
-      const [first, second] = [loss(o)(part(draws, 0, cut)).loss, loss(o)(part(draws, cut, BATCH)).loss];
+      const [first, second] = [loss(o)(partOf(draws, 0, cut)).loss, loss(o)(partOf(draws, cut, BATCH)).loss];
       const wanted = (cut * value(first) + (BATCH - cut) * value(second)) / BATCH;
       expect(value(loss(o)(draws).loss)).toBeCloseTo(wanted, 10);
     }
   });
 
   test("soflow weighs its two losses by their shares of the batch and names their reports", () => {
-    const [velocity, consistency] = [part(velocityDraws, 0, 3), part(consistencyDraws, 3, 4)];
+    const [velocity, consistency] = [partOf(velocityDraws, 0, 3), partOf(consistencyDraws, 3, 4)];
     const both = soflow(o)({ velocity, consistency });
     const wanted = 0.75 * value(velocityLoss(o)(velocity).loss) + 0.25 * value(consistencyLoss(o)(consistency).loss);
     expect(value(both.loss)).toBeCloseTo(wanted, 10);
@@ -287,31 +274,12 @@ describe("batches", () => {
     ]);
     expect(value(soflow(o)({ velocity }).loss)).toBeCloseTo(value(velocityLoss(o)(velocity).loss), 12);
   });
-
-  test("several evaluations are one of the joined batch", () => {
-    const calls: Tensor[] = [];
-    const counted: Network = (x, t, s, y) => {
-      calls.push(x);
-      return someNetwork(x, t, s, y);
-    };
-    const { x_0, eps, labels } = samples;
-    const t = velocityDraws.t;
-    const joined = evaluate(counted, [
-      [x_0, t, t, labels],
-      [eps, t, t.mul(0), labels],
-    ]);
-    expect(calls.map((x) => x.shape)).toEqual([[2 * BATCH, ...IMAGE]]);
-    const wanted = [someNetwork(x_0, t, t, labels), someNetwork(eps, t, t.mul(0), labels)];
-    const [a, b, c, d] = referenceValues([...joined, ...wanted], feeds);
-    expect([a, b]).toEqual([c, d]);
-    expect(evaluate(counted, [])).toEqual([]);
-  });
 });
 
 test("ONNX Runtime computes the losses and their gradient as the definitions do", async () => {
   const { loss, report } = soflow(options({ guidance: GUIDANCE, path: PATHS.trig }))({
-    velocity: part(velocityDraws, 0, 3),
-    consistency: part(consistencyDraws, 3, 4),
+    velocity: partOf(velocityDraws, 0, 3),
+    consistency: partOf(consistencyDraws, 3, 4),
   });
   const outputs = { loss, ...report, slope: gradients(loss, [theta])[0]!, constant: constant([1], []) };
   const results = await run(outputs, feeds);

@@ -1,39 +1,49 @@
-import { isFloat } from "../graph/dtype.js";
+import { sizeOf } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
 import { check, defineOp, type OpFunction, show } from "./define.js";
-import { fromIndices } from "./ndarray.js";
+import { at, fromIndices } from "./ndarray.js";
 
 const integer = { zero: "an index has no tangent" };
 
-/** Rows of a table.   table [N D], indices int64 [B] → y [B D]. An index outside 0 … N−1 is an error at run time. */
+/** Rows of a table.   table [N …], indices int64 [B] → y [B …]. An index outside 0 … N−1 is an error at run time. */
 export const gather: OpFunction<readonly ["table", "indices"]> = defineOp({
   name: "gather",
   inputs: ["table", "indices"],
   infer: ({ table, indices }) => {
-    check(table.shape.length === 2 && isFloat(table.dtype), `table must be a float matrix, got ${show(table)}`);
+    check(table.shape.length > 0, `table must have rows, got ${show(table)}`);
     check(
       indices.dtype === "int64" && indices.shape.length === 1,
       `indices must be int64 with one axis, got ${show(indices)}`,
     );
-    return { dtype: table.dtype, shape: [indices.shape[0]!, table.shape[1]!] };
+    return { dtype: table.dtype, shape: [indices.shape[0]!, ...table.shape.slice(1)] };
   },
   wrt: {
     table: {
       jvp: ({ indices }, dt) => gather(dt, indices),
-      vjp: ({ table, indices }, ct) => scatterAdd(ct, indices, { rows: table.dim(0) }),
+      vjp: ({ table, indices }, ct) => {
+        const rows = ct.reshape([ct.dim(0), sizeOf(table.shape.slice(1))]);
+        return scatterAdd(rows, indices, { rows: table.dim(0) }).reshape(table.shape);
+      },
     },
     indices: integer,
   },
   onnx: (graph, { table, indices }) => graph.node("Gather", [table, indices], { attributes: { axis: 0 } }),
   reference: ({ table, indices }, _, [y]) =>
-    fromIndices(y!.shape, ([i, j]) => table.data[indices.data[i!]! * table.shape[1]! + j!]!),
+    fromIndices(y!.shape, ([i, ...rest]) => at(table, [indices.data[i!]!, ...rest])),
   examples: [
     { inputs: [[5, 3], { shape: [4], dtype: "int64", below: 5 }] },
     { inputs: [[2, 1], { shape: [6], dtype: "int64", below: 2 }] },
+    { inputs: [[4, 2, 3, 1], { shape: [5], dtype: "int64", below: 4 }] },
+    {
+      inputs: [
+        { shape: [3, 2, 2], dtype: "bool" },
+        { shape: [4], dtype: "int64", below: 3 },
+      ],
+    },
   ],
   rejects: [
     { inputs: [[5, 3], [4]], message: /indices must be int64 with one axis, got float32\[4\]/ },
-    { inputs: [[5], { shape: [4], dtype: "int64" }], message: /table must be a float matrix, got float32\[5\]/ },
+    { inputs: [[], { shape: [4], dtype: "int64" }], message: /table must have rows, got float32\[\]/ },
   ],
 });
 

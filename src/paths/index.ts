@@ -1,9 +1,9 @@
 export { type GaussianData, gaussianFlow, gaussianLevels, gaussianPosterior } from "./gaussian.js";
+export { type Conditions, type Network, type OneTimeNetwork, oneTime } from "./network.js";
 export { along, derivative, PATHS, type Path, type PathName } from "./path.js";
 export { LEVELS, sigmaAt, sigmaGrid } from "./sigmas.js";
 export {
   type Coefficients,
-  type Network,
   PARAMETERISATIONS,
   type ParameterisationName,
   partialS,

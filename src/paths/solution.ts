@@ -3,12 +3,6 @@ import type { Tensor } from "../graph/tensor.js";
 import { cos, onesLike, sin } from "../ops/index.js";
 
 /**
- * The network F(x, t, s, y) that a solution function is built on. `samples` says which sample of the batch each row is
- * (the first rows are the first samples unless said): dropout is the same in all evaluations of a sample.
- */
-export type Network = (x: Tensor, t: Tensor, s: Tensor, y: Tensor, samples?: readonly number[]) => Tensor;
-
-/**
  * Coefficients of the solution function f(x_t, t, s) = a(t, s) x_t + b(t, s) F(x_t, t, s), with a(t, t) = 1 and
  * b(t, t) = 0, so that f(x_t, t, t) = x_t whatever the network says. SoFlow, arXiv:2512.15657.
  */

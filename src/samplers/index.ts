@@ -11,7 +11,7 @@ import { solutionSteps } from "./solution.js";
 import { EULER, HEUN, MIDPOINT, RK4 } from "./tableau.js";
 
 export { ddimStep } from "./ddim.js";
-export { guided, type LabelledReading } from "./guidance.js";
+export { guided } from "./guidance.js";
 export { multistepLevels } from "./multistep.js";
 export { fixedStep, type Slope } from "./ode.js";
 export { renoise, sampleTimes, type ToData } from "./renoise.js";

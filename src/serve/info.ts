@@ -1,6 +1,6 @@
 import { editPath } from "../editing/index.js";
 import { sizeOf } from "../graph/dtype.js";
-import { defaultSampler, METHODS } from "../methods/index.js";
+import { methodOf } from "../methods/index.js";
 import { type ModelDescription, openNetwork, outputKind } from "../train/model.js";
 import type { ModelInfo } from "./protocol.js";
 
@@ -14,13 +14,13 @@ export const infoOf = (
   return {
     name,
     method: method.kind,
-    methodName: METHODS[method.kind].name,
+    methodName: methodOf(method.kind).name,
     size: shown?.size ?? network.imageSize,
     channels: shown?.channels ?? network.channels,
     classes: [...classes],
     parameters: openNetwork(network).parameters.reduce((sum, { tensor }) => sum + sizeOf(tensor.shape), 0),
-    steps: defaultSampler(method.kind).steps,
+    steps: methodOf(method.kind).samplers.usual.steps,
     canEdit: editPath(method) !== undefined,
-    canExport: defaultSampler(method.kind).steps === 1 && outputKind(network) === "images",
+    canExport: methodOf(method.kind).samplers.usual.steps === 1 && outputKind(network) === "images",
   };
 };

@@ -3,7 +3,7 @@ import { copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } f
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import { escapeHtml } from "../formats/escape.js";
-import { defaultSampler, METHODS } from "../methods/index.js";
+import { methodOf } from "../methods/index.js";
 import { exportModel, requireNew } from "../train/export/export.js";
 import type { MeasuredManifest } from "../train/export/manifest.js";
 import type { ExportPrecision } from "../train/export/pack.js";
@@ -85,11 +85,11 @@ const inspect = async (source: NamedSource, vae: string | undefined): Promise<Si
   const { description, file } = await openSource(path, "ema", "site");
   await file.close();
   const { network, method } = description;
-  const { steps } = defaultSampler(method.kind);
+  const { steps } = methodOf(method.kind).samplers.usual;
   const latents = drawsLatents("site", path, network, vae);
   if (steps > 1)
     throw new UserError(
-      `site: ${path} draws with ${steps} steps (${METHODS[method.kind].name}); a site needs models that draw with one: SoFlow, MeanFlow and consistency models`,
+      `site: ${path} draws with ${steps} steps (${methodOf(method.kind).name}); a site needs models that draw with one: SoFlow, MeanFlow and consistency models`,
     );
   return { ...source, drawsLatents: latents };
 };

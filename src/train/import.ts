@@ -170,7 +170,7 @@ const writeRun = async (
     ...stored(moments.m, description, (name) => `m.${name}`),
     ...stored(moments.v, description, (name) => `v.${name}`),
     ...stored(average, description, emaName),
-    ...(openMethod(config.objective).averageDecay ? stored(weights, description, averageName) : []),
+    ...(openMethod(config.objective).targetDecay ? stored(weights, description, averageName) : []),
   ];
   const paths = runPaths(folder);
   await writeFileAtomically(paths.config, configToYaml(config));

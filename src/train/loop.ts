@@ -2,11 +2,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Batch, Loader } from "../data/index.js";
 import { UserError } from "../errors.js";
 import type { HostArray } from "../graph/dtype.js";
-import { type Method, microBatch, openMethod } from "../methods/index.js";
+import { microBatch, type OpenMethod, openMethod } from "../methods/index.js";
 import { learningRate } from "../optim/index.js";
 import type { Runtime } from "../runtime/index.js";
 import { checkpointPaths, listCheckpoints, saveCheckpoint } from "./checkpoint.js";
 import type { Config } from "./config/index.js";
+import { networkDraws } from "./dropout.js";
 import type { Evaluator } from "./evaluate/training.js";
 import { collect, type Generated, type Generator } from "./generate.js";
 import type { Metrics } from "./metrics.js";
@@ -14,7 +15,6 @@ import { type ModelDescription, saveModel } from "./model.js";
 import { encodePng, sheetOf, writePng } from "./picture.js";
 import { runPaths } from "./runFolder.js";
 import { type StoredTensor, toFloat32 } from "./safetensorsFile.js";
-import { sideDraws } from "./sides.js";
 import { emaName, type Report, type TrainingStep } from "./step.js";
 
 /** Where a run stands, for whoever shows it. */
@@ -79,7 +79,7 @@ export class Run {
   private last: Report = {};
   private savedAt: number;
   private ahead: Promise<Prepared> | undefined;
-  private readonly method: Method;
+  private readonly method: OpenMethod;
 
   constructor(
     private readonly options: RunOptions,
@@ -117,9 +117,9 @@ export class Run {
     const classes = this.description.classes.length;
     const context = { seed, step, steps: train.steps, classes };
     const draws = Array.from({ length: train.microBatches }, (_, j) => {
-      const part = microBatch(batch, j, train.microBatches, this.method.firstShare);
-      const sides = sideDraws(this.description.network, this.step.inputs, part, context);
-      return { ...this.method.draws(part, context), ...sides };
+      const part = microBatch(batch, j, train.microBatches, this.method.firstFraction);
+      const masks = networkDraws(this.description.network, this.step.inputs, part, context);
+      return { ...this.method.draws(part, context), ...masks };
     });
     return { batch, skipped, draws };
   }

@@ -1,16 +1,18 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { joinable } from "../autodiff/index.js";
 import { messageOf, UserError } from "../errors.js";
-import { METHODS, type TrainedMethod } from "../methods/index.js";
+import type { Tensor } from "../graph/tensor.js";
+import { methodOf, type TrainedMethod } from "../methods/index.js";
 import type { BuildOptions } from "../models/dit.js";
 import { buildNetwork, describeNetwork, isDiT, type NetworkConfig } from "../models/network.js";
 import { type Parameter, parameterInput, positionValues, Scope } from "../nn/index.js";
 import { full, input } from "../ops/index.js";
-import type { Network } from "../paths/index.js";
+import type { Conditions, Network } from "../paths/index.js";
+import type { DropoutMasks } from "./dropout.js";
 import { writeFileAtomically } from "./files.js";
 import type { OpenSafetensors, StoredTensor } from "./safetensorsFile.js";
 import { LARGEST_FILE, writeWeights } from "./shards.js";
-import type { Sides } from "./sides.js";
 
 /** What `config.json` of a model folder holds: all that is needed to sample, beside the weights. */
 export type ModelDescription = {
@@ -23,22 +25,37 @@ export type ModelDescription = {
 };
 
 export type OpenOptions = BuildOptions & {
-  /** In training: what else the network is told; without it nothing is dropped or augmented. */
-  readonly sides?: Sides;
+  /** In training: which hidden numbers are kept for each row of the batch; without it nothing is dropped. */
+  readonly dropout?: DropoutMasks;
 };
 
-const firstSamples = (count: number): number[] => [...Array(count).keys()];
+/** What networks read of a call: x, times, and the conditions that they know. */
+type NetworkCall = {
+  readonly x: Tensor;
+  readonly t: Tensor;
+  readonly s: Tensor;
+  readonly label: Tensor;
+  readonly row?: Tensor;
+  readonly augment?: Tensor;
+};
+
+const conditionsRead = ({ label, row, augment }: Conditions) => {
+  if (!label) throw new Error("the network is conditioned on label; the call gives none");
+  return { label, ...(row && { row }), ...(augment && { augment }) };
+};
 
 /** A network as a function, and the parameters it has. `inputOf` names the program inputs of its weights. */
 export const openNetwork = (
   config: NetworkConfig,
   inputOf: (name: string) => string = parameterInput,
-  { sides, ...options }: OpenOptions = {},
+  { dropout, ...options }: OpenOptions = {},
 ): { network: Network; parameters: readonly Parameter[] } => {
   const scope = new Scope(new Map(), "", inputOf);
   const model = buildNetwork(config, options);
-  const network: Network = (x, t, s, y, samples = firstSamples(x.dim(0))) =>
-    model(scope, { x, t, s, y, ...sides?.(samples) });
+  const call = joinable(({ x, t, s, label, row, augment }: NetworkCall) =>
+    model(scope, { x, t, s, y: label, ...(augment && { augment }), ...(row && dropout?.(row)) }),
+  );
+  const network: Network = (x, t, s, c) => call({ x, t, s, ...conditionsRead(c) });
   const time = full(0, { dtype: "float32", shape: [1, 1, 1, 1] });
   const image = { dtype: "float32", shape: [1, config.channels, config.imageSize, config.imageSize] } as const;
   model(scope, { x: input("x", image), t: time, s: time, y: input("y", { dtype: "int64", shape: [1] }) }); // names the parameters
@@ -64,11 +81,11 @@ const drawsWhat = ({ imageSize, channels }: NetworkConfig): string =>
 
 const card = ({ network, method, classes }: ModelDescription, steps: number, parameters: number): string => `---
 library_name: soflow
-tags: [${METHODS[method.kind].tag}]
+tags: [${methodOf(method.kind).tag}]
 ---
-# A model trained by ${METHODS[method.kind].name}
+# A model trained by ${methodOf(method.kind).name}
 
-Draws ${drawsWhat(network)}; ${METHODS[method.kind].name}, ${METHODS[method.kind].paper}.
+Draws ${drawsWhat(network)}; ${methodOf(method.kind).name}, ${methodOf(method.kind).paper}.
 ${(parameters / 1e6).toFixed(2)} M parameters: ${describeNetwork(network)}.
 Trained for ${steps} steps; these are the averaged (EMA) weights.
 ${classes.length > 0 ? `\nLabels: ${classes.map((name, i) => `${i} = ${name}`).join(", ")}.\n` : "\nUnconditional.\n"}

@@ -1,12 +1,12 @@
 import type { Dataset } from "../data/index.js";
-import { openMethod, trainedBy } from "../methods/index.js";
+import { openMethod } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
 import { adamw, emaDecay, learningRate, radam } from "../optim/index.js";
 import { key } from "../random/random.js";
 import type { Runtime } from "../runtime/index.js";
 import { type Config, modelSizes } from "./config/index.js";
+import { augmentCondition, dropoutMasks } from "./dropout.js";
 import { type ModelDescription, openNetwork } from "./model.js";
-import { sidesOf } from "./sides.js";
 import { averageName, emaName, TrainingStep } from "./step.js";
 import { openTeacher, type Teacher } from "./teacher.js";
 
@@ -20,7 +20,7 @@ export const describeModel = (
   const { times, labelDropout } = openMethod(objective);
   const nullLabel = classes.length > 0 && labelDropout > 0;
   const network = { ...modelSizes(model), imageSize, channels, classes: classes.length, times, nullLabel };
-  return { format: "soflow", version: 1, network, method: trainedBy(objective), classes };
+  return { format: "soflow", version: 1, network, method: openMethod(objective).trained, classes };
 };
 
 const OPTIMIZERS = { adamw, radam } as const;
@@ -35,13 +35,15 @@ const buildStep = (
   const { imageSize: side, channels, classes } = description.network;
   const { batch: whole, steps, microBatches } = config.train;
   const batch = whole / microBatches;
-  const sides = sidesOf(description.network, batch, config.data.augment > 0);
-  const { network, parameters } = openNetwork(description.network, undefined, { checkpointBlocks, sides });
-  const { network: average } = openNetwork(description.network, averageName, { sides });
+  const dropout = dropoutMasks(description.network, batch);
+  const conditions = config.data.augment > 0 ? augmentCondition(description.network, batch) : {};
+  const { network, parameters } = openNetwork(description.network, undefined, { checkpointBlocks, dropout });
+  const { network: target } = openNetwork(description.network, averageName, { dropout });
   const method = openMethod(config.objective);
-  const loss = method.loss({ network, average, teacher: teacher?.denoiser }, { batch, channels, side, classes });
+  const shape = { batch, sample: [channels, side, side], classes, conditions };
+  const loss = method.loss({ network, target, teacher: teacher?.denoiser }, shape);
   const rate = learningRate({ ...config.optimizer, ...config.train });
-  const { averageDecay } = method;
+  const { targetDecay } = method;
   const decay = emaDecay(config.ema);
   const slow = config.ema.every > 1 || config.ema.precision !== "float32"; // else it is part of the update program
   return TrainingStep.create(runtime, {
@@ -50,7 +52,7 @@ const buildStep = (
     transform: OPTIMIZERS[config.optimizer.kind]({ ...config.optimizer, learningRate: rate }),
     averages: {
       ...(slow ? {} : { ema: decay }),
-      ...(averageDecay && { average: (k: number) => averageDecay(k, steps) }),
+      ...(targetDecay && { average: (k: number) => targetDecay(k, steps) }),
     },
     ...(slow && { slowAverage: { ...config.ema, decay } }),
     clipNorm: config.optimizer.clipNorm,

@@ -1,9 +1,9 @@
 import type { HostArray, TensorType } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
-import { defaultSampler, readingsOf } from "../methods/index.js";
+import { methodOf, outputsOf } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
 import { type Arrival, cut, fuseAttention, lower, quantise } from "../onnx/index.js";
-import { input } from "../ops/index.js";
+import { full, input } from "../ops/index.js";
 import type { Executable, Runtime } from "../runtime/index.js";
 import { DEFAULT_OPTIONS, type Plan, planSampler, type SamplerName, type SamplerOptions } from "../samplers/index.js";
 import { Conditions, hasRows } from "./conditions.js";
@@ -37,9 +37,9 @@ export const planOf = (
 ) => {
   const { network: config, method } = description;
   const { network } = openNetwork(config);
-  const usual = defaultSampler(method.kind);
-  const nullLabel = config.classes > 0 && config.nullLabel ? config.classes : undefined;
-  const readings = readingsOf(method, { network, y, guidance, nullLabel });
+  const usual = methodOf(method.kind).samplers.usual;
+  const c_null = config.classes > 0 && config.nullLabel ? { label: full(config.classes, y.type) } : undefined;
+  const readings = outputsOf(method, { network, c: { label: y }, guidance, c_null });
   const name = sampler ?? usual.sampler;
   const steps = name === usual.sampler ? usual.steps : DEFAULT_OPTIONS.steps;
   const plan = planSampler(name, { ...DEFAULT_OPTIONS, steps, ...given }, readings, method.kind);

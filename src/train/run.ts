@@ -6,6 +6,7 @@ import { openMethod } from "../methods/index.js";
 import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
 import { findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
 import { type Config, configToYaml, parseConfig } from "./config/index.js";
+import { networkDraws } from "./dropout.js";
 import { type Evaluator, openEvaluator } from "./evaluate/training.js";
 import { writeFileAtomically } from "./files.js";
 import { Generator } from "./generate.js";
@@ -14,7 +15,6 @@ import { Metrics } from "./metrics.js";
 import { writeDescription } from "./model.js";
 import { describeModel, openStep } from "./open.js";
 import { lockFolder, runPaths } from "./runFolder.js";
-import { sideDraws } from "./sides.js";
 import type { TrainingStep } from "./step.js";
 import { checkTeacher } from "./teacher.js";
 
@@ -153,8 +153,8 @@ export const timeTraining = async (config: Config, { warmUp = 3, steps = 15 } = 
       for (let k = 0; k < warmUp + steps; k++) {
         const start = performance.now();
         const [batch, at] = [await loader.next(), { ...context, step: k }];
-        const sides = sideDraws(description.network, step.inputs, batch, at);
-        await step.gradients({ ...method.draws(batch, at), ...sides });
+        const masks = networkDraws(description.network, step.inputs, batch, at);
+        await step.gradients({ ...method.draws(batch, at), ...masks });
         await step.update(k + 1);
         if (k >= warmUp) seconds.push((performance.now() - start) / 1000);
       }

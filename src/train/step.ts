@@ -1,4 +1,4 @@
-import { gradients } from "../autodiff/index.js";
+import { gradients, joinCalls } from "../autodiff/index.js";
 import type { HostArray, TensorType } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
 import { type Parameter, parameterInput } from "../nn/index.js";
@@ -42,8 +42,15 @@ export type StepOptions = {
   readonly clipNorm: number | null;
 };
 
+/** A loss whose independent evaluations of a network are one. */
+const joinedLoss = ({ loss, report }: Loss): Loss => {
+  const [joined, ...values] = joinCalls(loss, Object.values(report));
+  return { loss: joined!, report: Object.fromEntries(Object.keys(report).map((name, i) => [name, values[i]!])) };
+};
+
 /** The first of the three programs: loss, reports and the gradient of every parameter. */
-export const gradientProgram = ({ loss: { loss, report }, parameters }: StepOptions): Program => {
+export const gradientProgram = ({ loss: written, parameters }: StepOptions): Program => {
+  const { loss, report } = joinedLoss(written);
   const slopes = gradients(
     loss,
     parameters.map(({ tensor }) => tensor),

@@ -1,6 +1,7 @@
 import { UserError } from "../errors.js";
-import { type MethodSettings, oneTime } from "../methods/index.js";
-import { denoiser, type OneTimeNetwork } from "../objectives/index.js";
+import { type MethodSettings, openMethod } from "../methods/index.js";
+import { denoiser } from "../objectives/index.js";
+import { type OneTimeNetwork, oneTime } from "../paths/index.js";
 import type { DeviceTensor, Runtime } from "../runtime/index.js";
 import { type ModelDescription, openNetwork } from "./model.js";
 import { openSource } from "./source.js";
@@ -33,10 +34,11 @@ const requireFit = (path: string, teacher: ModelDescription, student: ModelDescr
 
 /** Throws a `UserError` when the model that `objective.teacher` names is missing or does not fit. */
 export const checkTeacher = async (objective: MethodSettings, student: ModelDescription): Promise<void> => {
-  if (objective.kind !== "consistency-distillation") return;
-  const { description, file } = await openSource(objective.teacher, "ema", "objective.teacher");
+  const { teacher } = openMethod(objective);
+  if (teacher === undefined) return;
+  const { description, file } = await openSource(teacher, "ema", "objective.teacher");
   await file.close();
-  requireFit(objective.teacher, description, student);
+  requireFit(teacher, description, student);
 };
 
 /** Opens the model that `objective.teacher` names; undefined for methods without one. */
@@ -45,10 +47,11 @@ export const openTeacher = async (
   student: ModelDescription,
   runtime: Runtime,
 ): Promise<Teacher | undefined> => {
-  if (objective.kind !== "consistency-distillation") return undefined;
-  const { description, file, prefix } = await openSource(objective.teacher, "ema", "objective.teacher");
+  const { teacher } = openMethod(objective);
+  if (teacher === undefined) return undefined;
+  const { description, file, prefix } = await openSource(teacher, "ema", "objective.teacher");
   try {
-    requireFit(objective.teacher, description, student);
+    requireFit(teacher, description, student);
     const { network, parameters } = openNetwork(description.network, teacherInput);
     const weights: Record<string, DeviceTensor> = {};
     for (const { name, tensor } of parameters) {

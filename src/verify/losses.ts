@@ -1,6 +1,7 @@
 import { gradients } from "../autodiff/index.js";
 import type { HostArray } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
+import { labeled } from "../methods/index.js";
 import { consistencyLoss, middleTimes, velocityLoss } from "../objectives/index.js";
 import { lower } from "../onnx/index.js";
 import { full, input, where } from "../ops/index.js";
@@ -66,14 +67,13 @@ const buildCase = (setting: Case, batch: number) => {
     coefficients: PARAMETERISATIONS[setting.coefficient.toLowerCase() as keyof typeof PARAMETERISATIONS],
     weight: { power: setting.p, epsilon: setting.eps },
     guidance: { scale: setting.cfg_scale, mix: setting.mix_ratio, decayTime: setting.cfg_decay_time },
-    nullLabel: TINY.classes,
   };
   const times = {
     time1: float("time1", [batch, 1, 1, 1]),
     time2: float("time2", [batch, 1, 1, 1]),
     ratio: float("ratio", []),
   };
-  const samples = { x_0, labels: trained, original };
+  const samples = { x_0, ...labeled({ label: trained, given: original }, TINY.classes, image.length) };
   const v = velocityLoss(options)({ ...samples, eps: float("eps_v", image), t: float("t", [batch, 1, 1, 1]) });
   const c = consistencyLoss(options)({ ...samples, eps: float("eps_c", image), ...times });
   const loss = v.loss.mul(VELOCITY_SHARE).add(c.loss.mul(1 - VELOCITY_SHARE));

@@ -1,6 +1,7 @@
 import { gradients } from "../autodiff/index.js";
 import type { HostArray } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
+import { labeled } from "../methods/index.js";
 import { meanFlow } from "../objectives/meanflow.js";
 import { lower } from "../onnx/index.js";
 import { full, input, where } from "../ops/index.js";
@@ -49,12 +50,14 @@ const buildCase = (setting: Case, batch: number) => {
     path: PATHS.linear,
     weight: { power: setting.p, epsilon: setting.eps },
     guidance: { omega, kappa, interval: [t_start, t_end] },
-    nullLabel: TINY.classes,
   })({
     x_0: float("x_0", image),
     eps: float("eps", image),
-    labels: setting.labels ? where(dropped, none, labels) : none,
-    original: setting.labels ? labels : none,
+    ...labeled(
+      { label: setting.labels ? where(dropped, none, labels) : none, given: setting.labels ? labels : none },
+      TINY.classes,
+      image.length,
+    ),
     t: float("t", [batch, 1, 1, 1]),
     r: float("r", [batch, 1, 1, 1]),
   });

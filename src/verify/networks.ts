@@ -70,12 +70,12 @@ export const tinyForward = async (fixture: Fixture, runtime: Runtime): Promise<C
   const y = labelsOf(fixture, "y");
   const inputs = networkInputs(config, y.length);
   const { network: F, parameters } = openNetwork(config);
-  const F_s = F(inputs.x, inputs.t, inputs.s, inputs.y);
-  const F_t = F(inputs.x, inputs.t, inputs.t, inputs.y);
+  const F_s = F(inputs.x, inputs.t, inputs.s, { label: inputs.y });
+  const F_t = F(inputs.x, inputs.t, inputs.t, { label: inputs.y });
   const none = full(config.classes, inputs.y.type);
   const outputs: Record<string, Tensor> = {
     network: F_s,
-    network_unconditional: F(inputs.x, inputs.t, inputs.s, none),
+    network_unconditional: F(inputs.x, inputs.t, inputs.s, { label: none }),
   };
   for (const name of fixture.tensors.keys()) {
     const [, kind, quantity] = name.split(".");
@@ -117,8 +117,8 @@ export const fullDiT = async (fixture: Fixture, runtime: Runtime): Promise<Check
   const { x, t, s, y } = networkInputs(config, labels.length);
   const [one, zero] = [full(1, t.type), full(0, t.type)];
   const programs = {
-    network: F(x, t, s, y),
-    one_step: solution(PARAMETERISATIONS.euler, x, one, zero, F(x, one, zero, y)),
+    network: F(x, t, s, { label: y }),
+    one_step: solution(PARAMETERISATIONS.euler, x, one, zero, F(x, one, zero, { label: y })),
   };
   const feeds: Record<string, HostArray> = {
     ...filledParameters(fixture, parameters),

@@ -2,12 +2,12 @@ import { gradients } from "../autodiff/index.js";
 import type { HostArray } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
 import { alphaBars, ddpm } from "../objectives/diffusion.js";
-import { flowMatching, type OneTimeNetwork } from "../objectives/flow-matching.js";
+import { flowMatching } from "../objectives/flow-matching.js";
 import type { Loss } from "../objectives/index.js";
 import { lower } from "../onnx/index.js";
 import { full, input, scalar } from "../ops/index.js";
 import { globalNorm } from "../optim/index.js";
-import { PATHS } from "../paths/index.js";
+import { type Conditions, type OneTimeNetwork, PATHS, oneTime as withOneTime } from "../paths/index.js";
 import { evaluate, type Runtime } from "../runtime/index.js";
 import { ddimStep } from "../samplers/ddim.js";
 import { openNetwork } from "../train/model.js";
@@ -33,11 +33,11 @@ export const setUp = (fixture: Fixture) => {
   const batch = labels.length;
   const image = [batch, TINY.channels, TINY.imageSize, TINY.imageSize];
   const { network, parameters } = openNetwork({ ...TINY, times: 1 });
-  const oneTime: OneTimeNetwork = (x, t, y) => network(x, t, t, y);
+  const oneTime = withOneTime(network);
   const inputs = {
     x_0: float("x_0", image),
     eps: float("eps", image),
-    labels: input("labels", { dtype: "int64", shape: [batch] }),
+    c: { label: input("labels", { dtype: "int64", shape: [batch] }) },
   };
   const feeds: Record<string, HostArray> = {
     ...filledParameters(fixture, parameters),
@@ -93,14 +93,14 @@ export const flowMatchingLoss = async (fixture: Fixture, runtime: Runtime): Prom
 const DDIM_STEPS = Array.from({ length: 10 }, (_, i) => 900 - 100 * i);
 
 /** Ten DDIM steps from the noise tensor, as one program. */
-const ddimSamples = (oneTime: OneTimeNetwork, eps: Tensor, labels: Tensor): Tensor => {
+const ddimSamples = (oneTime: OneTimeNetwork, eps: Tensor, c: Conditions): Tensor => {
   const bars = alphaBars();
   const time = { dtype: "float32", shape: [eps.dim(0), 1, 1, 1] } as const;
   return DDIM_STEPS.reduce((x, step, i) => {
     const next = DDIM_STEPS[i + 1];
     return ddimStep(
       x,
-      oneTime(x, full(step, time), labels),
+      oneTime(x, full(step, time), c),
       scalar(bars[step]!),
       scalar(next === undefined ? 1 : bars[next]!),
     );
@@ -118,7 +118,7 @@ export const ddpmLoss = async (fixture: Fixture, runtime: Runtime): Promise<Chec
   const all = { ...feeds, step: Float32Array.from(steps), alphaBar: Float32Array.from(own) };
   const checks = await compare(fixture, runtime, result, { parameters, feeds: all });
   const { x_0: _, ...rest } = feeds;
-  const ddim = await evaluate(runtime, lower("ddim", { x: ddimSamples(oneTime, inputs.eps, inputs.labels) }), rest);
+  const ddim = await evaluate(runtime, lower("ddim", { x: ddimSamples(oneTime, inputs.eps, inputs.c) }), rest);
   return [
     { name: "alpha_bar", error: relativeToLargest(own, numbersOf(fixture, "alpha_bar")), tolerance: 1e-6 },
     ...checks,

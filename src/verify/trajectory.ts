@@ -18,6 +18,7 @@ import {
 import { TINY } from "./networks.js";
 
 const SETTINGS: SoFlowSettings = {
+  kind: "soflow",
   path: "linear",
   parameterisation: "euler",
   velocityShare: 0.75,
@@ -32,6 +33,9 @@ const BATCH = 8;
 const VELOCITY = 6;
 const STEPS = 6;
 
+/** Times of samples whose loss does not read them. */
+const unread = (count: number): number[] => Array<number>(count).fill(0.5);
+
 /** The batch of step k: filled images and noise, times from the fill rule, labels (3k + j) mod 10, dropped where 7 divides k + j. */
 const batchOf = (fixture: Fixture, k: number) => {
   const image = [TINY.channels, TINY.imageSize, TINY.imageSize];
@@ -42,11 +46,11 @@ const batchOf = (fixture: Fixture, k: number) => {
   return {
     x_0: filled(fixture, `step${k}.data`, [BATCH, ...image]),
     eps: Float32Array.from([...noise("velocity", VELOCITY), ...noise("consistency", BATCH - VELOCITY)]),
-    labels,
-    trained: labels.map((label, j) => ((k + j) % 7 === 0 ? BigInt(TINY.classes) : label)),
-    t: times("t", VELOCITY),
-    time1: times("time1", BATCH - VELOCITY),
-    time2: times("time2", BATCH - VELOCITY),
+    label_given: labels,
+    label: labels.map((label, j) => ((k + j) % 7 === 0 ? BigInt(TINY.classes) : label)),
+    t: Float32Array.from([...times("t", VELOCITY), ...unread(BATCH - VELOCITY)]),
+    time1: Float32Array.from([...unread(VELOCITY), ...times("time1", BATCH - VELOCITY)]),
+    time2: Float32Array.from([...unread(VELOCITY), ...times("time2", BATCH - VELOCITY)]),
     ratio: Float32Array.of(middleRatio(SETTINGS.middle, k, STEPS)),
   };
 };
@@ -54,8 +58,8 @@ const batchOf = (fixture: Fixture, k: number) => {
 /** Six whole training steps through the trainer's own step: what each reports, then all weights and their averages. */
 export const soflowTrajectory = async (fixture: Fixture, runtime: Runtime): Promise<Check[]> => {
   const { network: F, parameters } = openNetwork(TINY);
-  const shape = { batch: BATCH, channels: TINY.channels, side: TINY.imageSize, classes: TINY.classes };
-  const loss = openMethod({ kind: "soflow", ...SETTINGS }).loss({ network: F, average: F, teacher: undefined }, shape);
+  const shape = { batch: BATCH, sample: [TINY.channels, TINY.imageSize, TINY.imageSize], classes: TINY.classes };
+  const loss = openMethod(SETTINGS).loss({ network: F, target: F, teacher: undefined }, shape);
   const options = {
     loss,
     parameters: parameters,

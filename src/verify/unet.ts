@@ -88,8 +88,8 @@ export const fullUNet = async (fixture: Fixture, runtime: Runtime): Promise<Chec
   const { x, t, s, y } = networkInputs(config, times.length);
   const [one, zero] = [full(1, t.type), full(0, t.type)];
   const outputs = {
-    network: F(x, t, s, y),
-    one_step: solution(PARAMETERISATIONS.euler, x, one, zero, F(x, one, zero, y)),
+    network: F(x, t, s, { label: y }),
+    one_step: solution(PARAMETERISATIONS.euler, x, one, zero, F(x, one, zero, { label: y })),
   };
   const feeds: Record<string, HostArray> = {
     ...filledParameters(fixture, parameters),

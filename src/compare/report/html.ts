@@ -1,5 +1,5 @@
 import { escapeHtml } from "../../formats/escape.js";
-import { METHODS } from "../../methods/index.js";
+import { methods as known } from "../../methods/index.js";
 import type { Comparison } from "../result.js";
 import { costCharts } from "./bars.js";
 import { curveChart, lossCharts, qualityChart } from "./charts.js";
@@ -14,11 +14,9 @@ import { choicesTable, groupsTable } from "./tables.js";
 /** Nothing but what the page holds itself may be loaded by it. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
-const kinds: Readonly<Record<string, { readonly name: string; readonly paper: string } | undefined>> = METHODS;
-
 const described = (kind: string): string => {
-  const known = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
-  return known ? `${known.name}, ${known.paper}` : kind;
+  const method = known().find((one) => one.kind === kind);
+  return method ? `${method.name}, ${method.paper}` : kind;
 };
 
 /** The methods by colour, each with what it is and its paper. */

@@ -1,40 +1,17 @@
 import { z } from "zod";
+import { type MethodSettings, methodOf, methods } from "../../methods/index.js";
 import { type Problem, withKind } from "./fields.js";
-import { consistency, consistencyProblem, distillation, improvedConsistency } from "./objectives/consistency.js";
-import { ddpm, edm, flowMatching } from "./objectives/diffusion.js";
-import { meanflow, meanflowProblem } from "./objectives/meanflow.js";
-import { soflow, soflowProblem } from "./objectives/soflow.js";
+
+/** A member of the union for every method that is known when this is loaded. */
+const members = methods().map(({ schema }) => schema) as unknown as [z.ZodObject<{ kind: z.ZodLiteral<string> }>];
 
 export const objectiveSchema = z
-  .preprocess(
-    withKind("soflow"),
-    z.discriminatedUnion("kind", [
-      soflow,
-      meanflow,
-      flowMatching,
-      ddpm,
-      edm,
-      consistency,
-      improvedConsistency,
-      distillation,
-    ]),
-  )
+  .preprocess(withKind("soflow"), z.discriminatedUnion("kind", members))
   .prefault({ kind: "soflow" })
-  .describe("what training minimises");
+  .describe("what training minimises") as unknown as z.ZodType<MethodSettings>;
 
-export type ObjectiveConfig = z.output<typeof objectiveSchema>;
+export type ObjectiveConfig = MethodSettings;
 
 /** What does not fit in an objective, with the field it is about; `steps` is the length of the run. */
-export const objectiveProblem = (objective: ObjectiveConfig, steps: number): Problem | undefined => {
-  switch (objective.kind) {
-    case "soflow":
-      return soflowProblem(objective);
-    case "meanflow":
-      return meanflowProblem(objective);
-    case "consistency":
-    case "improved-consistency":
-      return consistencyProblem(objective, steps);
-    default:
-      return undefined;
-  }
-};
+export const objectiveProblem = (objective: ObjectiveConfig, steps: number): Problem | undefined =>
+  methodOf(objective.kind).problem?.(objective, steps);

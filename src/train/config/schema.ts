@@ -144,7 +144,7 @@ export const configSchema = sections.superRefine((config, context) => {
   if (unseen) refuse(["evaluation", unseen.field], `evaluation.${unseen.field} ${unseen.text}`);
   const unfit = objectiveProblem(config.objective, config.train.steps);
   const { batch, microBatches: parts } = config.train;
-  if (!dividesEvenly(batch, parts, openMethod(config.objective).firstShare))
-    refuse(["train", "microBatches"], microBatchProblem(batch, parts, openMethod(config.objective).firstShare));
+  if (!dividesEvenly(batch, parts, openMethod(config.objective).firstFraction))
+    refuse(["train", "microBatches"], microBatchProblem(batch, parts, openMethod(config.objective).firstFraction));
   if (unfit) refuse(["objective", ...unfit.field.split(".")], `objective.${unfit.field} ${unfit.text}`);
 });

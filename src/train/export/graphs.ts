@@ -1,7 +1,7 @@
 import { UserError } from "../../errors.js";
 import type { HostArray } from "../../graph/dtype.js";
 import type { Tensor } from "../../graph/tensor.js";
-import { METHODS, readingsOf } from "../../methods/index.js";
+import { methodOf, outputsOf } from "../../methods/index.js";
 import { type AutoencoderConfig, decode } from "../../models/autoencoder.js";
 import { Scope } from "../../nn/index.js";
 import { cast, full, input, maximum, minimum, reshape, transpose, zerosLike } from "../../ops/index.js";
@@ -56,7 +56,7 @@ export const generatorGraph = (options: GraphOptions, batch: number): Record<str
   const noise = imageInput(NOISE, description, batch);
   const { plan, deviation } = planOf(description, labelOf(description, batch), { batch });
   const moves = [...plan.moves(batch)];
-  const { name } = METHODS[description.method.kind];
+  const { name } = methodOf(description.method.kind);
   if (moves.length !== 1)
     throw new UserError(
       `export: ${name} draws with ${moves.length} steps; models that draw with one are exported: SoFlow, MeanFlow and consistency models`,
@@ -74,8 +74,8 @@ export const generatorGraph = (options: GraphOptions, batch: number): Record<str
  */
 export const solutionGraph = ({ description }: GraphOptions, batch: number): Record<string, Tensor> | undefined => {
   const { network } = openNetwork(description.network);
-  const y = labelOf(description, batch);
-  const { solution } = readingsOf(description.method, { network, y, guidance: 1, nullLabel: undefined });
+  const label = labelOf(description, batch);
+  const { solution } = outputsOf(description.method, { network, c: { label }, guidance: 1, c_null: undefined });
   if (!solution) return undefined;
   const time = (name: string): Tensor =>
     reshape(input(name, { dtype: "float32", shape: [batch] }), { shape: [batch, 1, 1, 1] });

@@ -1,5 +1,5 @@
 import type { TensorType } from "../../graph/dtype.js";
-import { METHODS } from "../../methods/index.js";
+import { methodOf } from "../../methods/index.js";
 import { looseOnGpu } from "../../onnx/index.js";
 import type { ModelDescription } from "../model.js";
 import type { ImageType } from "./graphs.js";
@@ -67,4 +67,4 @@ export const manifestOf = ({ description, models, measured, files, ...rest }: Pa
 });
 
 /** The method that trained the model, by name. */
-export const methodName = ({ model }: Manifest): string => METHODS[model.method.kind].name;
+export const methodName = ({ model }: Manifest): string => methodOf(model.method.kind).name;

@@ -1,4 +1,4 @@
-import { METHODS } from "../../methods/index.js";
+import { methodOf } from "../../methods/index.js";
 import { type Manifest, methodName } from "./manifest.js";
 
 const noiseShape = ({ model: { network } }: Manifest): string =>
@@ -52,7 +52,7 @@ Measured when it was exported: ${measured.runtime}, ${measured.threads} threads.
 /** The model card of the folder. */
 export const readme = (manifest: Manifest): string => {
   const { model, precision, images } = manifest;
-  const method = METHODS[model.method.kind];
+  const method = methodOf(model.method.kind);
   const steps = "solution.onnx" in manifest.models;
   return `---
 library_name: soflow

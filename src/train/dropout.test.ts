@@ -3,10 +3,10 @@ import { testRuntime } from "../../tests/engine.js";
 import type { UNetConfig } from "../models/unet.js";
 import { parameterInput } from "../nn/index.js";
 import { lower } from "../onnx/index.js";
-import { input } from "../ops/index.js";
+import { constant, gather, input } from "../ops/index.js";
 import { key } from "../random/random.js";
+import { dropoutMasks, networkDraws } from "./dropout.js";
 import { openNetwork } from "./model.js";
-import { sideDraws, sidesOf } from "./sides.js";
 
 const BATCH = 4;
 const UNET: UNetConfig = {
@@ -35,7 +35,7 @@ const context = { seed: 3, step: 10, steps: 100, classes: 0 };
 
 /** The network evaluated on these samples of a batch, all with the same x and times. */
 const open = (samples: readonly number[]) => {
-  const { network, parameters } = openNetwork(UNET, undefined, { sides: sidesOf(UNET, BATCH, true) });
+  const { network, parameters } = openNetwork(UNET, undefined, { dropout: dropoutMasks(UNET, BATCH) });
   const [x, t] = [float("x", samples.length, ...image), float("t", samples.length, 1, 1, 1)];
   const y = input("y", { dtype: "int64", shape: [samples.length] });
   const weights = parameters.map(({ name, tensor, initialize }) => {
@@ -51,13 +51,20 @@ const open = (samples: readonly number[]) => {
         : value,
     ];
   });
-  return { output: network(x, t, t.mul(0), y, samples), weights: Object.fromEntries(weights), x, parameters };
+  const row = constant([...samples], [samples.length], "int64");
+  const augment = gather(float("augment", BATCH, 3), row);
+  return {
+    output: network(x, t, t.mul(0), { label: y, row, augment }),
+    weights: Object.fromEntries(weights),
+    x,
+    parameters,
+  };
 };
 
 const run = testRuntime();
 const evaluate = async (samples: readonly number[], from = raw, at = context): Promise<number[][]> => {
   const { output, weights } = open(samples);
-  const draws = sideDraws(UNET, lower("sides", { output }).inputs, from, at);
+  const draws = networkDraws(UNET, lower("masks", { output }).inputs, from, at);
   const one = key(2).normal(16);
   const x = samples.flatMap(() => [...one]);
   const feeds = { x, t: samples.map(() => 0.7), y: samples.map(() => 0), ...weights, ...draws };
@@ -92,11 +99,11 @@ describe("dropout and augmentation belong to samples", () => {
 
   test("numbers are kept with probability 1 − dropout", () => {
     const { output } = open([0, 1, 2, 3]);
-    const draws = sideDraws({ ...UNET, dropout: 0.3 }, lower("sides", { output }).inputs, raw, context);
+    const draws = networkDraws({ ...UNET, dropout: 0.3 }, lower("masks", { output }).inputs, raw, context);
     const kept = Object.entries(draws).filter(([name]) => name.startsWith("keep."));
     expect(kept.length).toBe(10); // down: 2 blocks, 1 between the levels; up: in0, in1, 2 blocks for each level, 1 between them
     const all = kept.flatMap(([, values]) => [...(values as Uint8Array)]);
-    const share = all.reduce((a, b) => a + b) / all.length;
-    expect(Math.abs(share - 0.7)).toBeLessThan(4 * Math.sqrt(0.21 / all.length));
+    const fraction = all.reduce((a, b) => a + b) / all.length;
+    expect(Math.abs(fraction - 0.7)).toBeLessThan(4 * Math.sqrt(0.21 / all.length));
   });
 });
