@@ -10,6 +10,7 @@ import { verifyFolder } from "../src/verify/verify.js";
 import { soflow } from "./cli.js";
 
 const FIXTURES = fileURLToPath(new URL("../../shared/fixtures/", import.meta.url));
+const FIXTURES_2026 = fileURLToPath(new URL("../../shared/fixtures-2026/", import.meta.url));
 
 test("the fill rule: FNV-1a seed, golden-ratio counter, murmur finaliser", () => {
   // By hand for the name "a": seed e40c292c; element 1 mixes e40c292c + 9e3779b9 = 8243a2e5.
@@ -59,6 +60,21 @@ describe.skipIf(!existsSync(FIXTURES))("the official code's numbers (needs ../sh
     );
     expect(code).toBe(0);
     expect((await soflow(...words, "--require-all")).code).toBe(1);
+  });
+});
+
+/** Objectives of newer papers whose files this version computes. */
+const NEWER = ["alphaflow_losses"];
+
+describe.skipIf(!existsSync(FIXTURES_2026))("numbers of newer papers (needs ../shared/fixtures-2026)", () => {
+  test.each(NEWER)("%s", async (name) => {
+    const runtime = await openRuntime({ threads: 2 });
+    try {
+      for await (const { status, detail } of verifyFolder({ folder: FIXTURES_2026, only: [name] }, runtime))
+        expect(status, detail).toBe("passed");
+    } finally {
+      await runtime.close();
+    }
   });
 });
 

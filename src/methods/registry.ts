@@ -1,4 +1,5 @@
 import { oneOf, UserError } from "../errors.js";
+import { alphaFlowMethod } from "./alpha-flow.js";
 import { consistency } from "./consistency.js";
 import { consistencyDistillation } from "./consistency-distillation.js";
 import { ddpm } from "./ddpm.js";
@@ -13,6 +14,7 @@ import { soflow } from "./soflow.js";
 const BUILT_IN: readonly Method[] = [
   soflow,
   meanflow,
+  alphaFlowMethod,
   flowMatching,
   ddpm,
   edm,

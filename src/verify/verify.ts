@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { messageOf, oneOf, UserError } from "../errors.js";
 import { readSafetensors } from "../formats/safetensors.js";
 import type { Runtime } from "../runtime/index.js";
+import { alphaFlowLosses } from "./alphaFlow.js";
 import { autoencoder } from "./autoencoder.js";
 import { consistencyLosses } from "./consistency.js";
 import type { Check, Fixture } from "./fixture.js";
@@ -22,6 +23,7 @@ const CHECKS: Readonly<Record<string, (fixture: Fixture, runtime: Runtime) => Pr
   soflow_losses: soflowLosses,
   soflow_trajectory: soflowTrajectory,
   meanflow_losses: meanflowLosses,
+  alphaflow_losses: alphaFlowLosses,
   flow_matching_loss: flowMatchingLoss,
   ddpm_loss: ddpmLoss,
   consistency_losses: consistencyLosses,

@@ -227,7 +227,7 @@ test.each([
   ["{ kind: meanflow, guidance: { start: 0.8, end: 0.5 } }", /start is 0\.8; it must be at most guidance\.end, 0\.5/],
   ["{ kind: consistency, curriculum: { s0: 20, s1: 10 } }", /s1 is 10; it must be at least s0, 20/],
   ["{ kind: consistency-distillation }", /objective\.teacher is missing: folder of the EDM model/],
-  ["{ kind: flow }", /objective\.kind is "flow"; it must be soflow, meanflow, flow-matching, ddpm, edm, /],
+  ["{ kind: flow }", /objective\.kind is "flow"; it must be soflow, meanflow, alpha-flow, flow-matching, ddpm, edm, /],
 ] as const)("objective %s", (text, message) => {
   if (message === undefined) expect(objectiveOf(text).kind).toBe("meanflow");
   else expect(() => objectiveOf(text)).toThrow(message);
