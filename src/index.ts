@@ -13,6 +13,7 @@ export type { DType, HostArray, Shape, TensorType } from "./graph/dtype.js";
 export { printGraph } from "./graph/print.js";
 export { Tensor } from "./graph/tensor.js";
 export { DIT_SIZES, type DiTConfig, dit } from "./models/dit.js";
+export * as nn from "./nn/index.js";
 export { Scope } from "./nn/index.js";
 export * as objectives from "./objectives/index.js";
 export { lower } from "./onnx/index.js";

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import ts from "typescript";
 import { expect, test } from "vitest";
 
 const run = promisify(execFile);
@@ -32,6 +33,18 @@ test.each(["soflow", "meanflow", "flow-matching", "diffusion", "consistency"])(
     await rm(folder, { recursive: true });
   },
 );
+
+test("the bare engine trains a one-step model of points, and samples from it", async () => {
+  const source = await readFile(join(root, "examples", "engine.ts"), "utf8");
+  const script = ts.transpileModule(source, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: 99 },
+  }).outputText;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script, "--", "engine.ts", "400"], {
+    cwd: root,
+  });
+  const [, distance] = /^400 steps: sliced Wasserstein distance of one-step samples (\d\.\d+)$/m.exec(stdout) ?? [];
+  expect(Number(distance)).toBeLessThan(0.3); // noise itself is 0.6 away
+});
 
 test("the engine's example in docs/how-to/use-as-a-library.md", async () => {
   const script = `
