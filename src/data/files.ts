@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { messageOf, UserError } from "../errors.js";
 
 /** Throws a `UserError` unless there is a folder at this path. */
@@ -8,11 +8,26 @@ export const requireFolder = async (path: string, holds: string): Promise<void> 
   if (!found.isDirectory()) throw new UserError(`data.path: ${path} is a file; give a folder that holds ${holds}`);
 };
 
-/** A file's bytes. Throws a `UserError` that names the file when it is gone or may not be read. */
-export const readBytes = async (path: string): Promise<Uint8Array> => {
+/** More bytes than a file that is read whole may have: what one array holds everywhere. */
+const LARGEST_FILE = 2 ** 31 - 1;
+
+/**
+ * A file's bytes, at most `most`. Throws a `UserError` that names the file when it is gone, may not be read, is no plain file
+ * or is larger.
+ */
+export const readBytes = async (path: string, most = LARGEST_FILE): Promise<Uint8Array> => {
   try {
-    return await readFile(path);
+    const file = await open(path);
+    try {
+      const found = await file.stat();
+      if (!found.isFile()) throw new UserError(`${path} cannot be read: it is no plain file`);
+      if (found.size > most) throw new UserError(`${path} has ${found.size} bytes; at most ${most} are read`);
+      return await file.readFile();
+    } finally {
+      await file.close();
+    }
   } catch (thrown) {
+    if (thrown instanceof UserError) throw thrown;
     throw new UserError(`${path} cannot be read: ${messageOf(thrown)}`);
   }
 };

@@ -30,7 +30,7 @@ const contents = async (bytes: Uint8Array): Promise<File[]> => {
   try {
     const members = await tarMembers(file, "x.tar");
     return await Promise.all(
-      members.map(async (member) => [member.name, Buffer.from(await readMember(file, member))] as const),
+      members.map(async (member) => [member.name, Buffer.from(await readMember(file, member, member.name))] as const),
     );
   } finally {
     await file.close();

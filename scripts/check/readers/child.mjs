@@ -1,0 +1,32 @@
+// Reads one file after another, as its parent (watched.mjs) says: lines "reader path" in, lines of JSON out.
+import { createInterface } from "node:readline";
+import { loadReaders } from "./readers.mjs";
+
+const { readers, UserError } = await loadReaders(process.argv[2]);
+const LONGEST = 2000;
+
+const outcomeOf = (thrown) => {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof UserError)) return { kind: "thrown", message: thrown?.stack ?? message };
+  return { kind: message.length > LONGEST ? "long" : "refused", message };
+};
+
+const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+
+process.on("unhandledRejection", (thrown) => say({ kind: "unhandled", message: String(thrown?.stack ?? thrown) }));
+globalThis.gc?.();
+say({ kind: "ready" });
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line === "collect") {
+    globalThis.gc?.();
+    say({ kind: "collected" });
+    continue;
+  }
+  const space = line.indexOf(" ");
+  try {
+    await readers[line.slice(0, space)](line.slice(space + 1));
+    say({ kind: "read" });
+  } catch (thrown) {
+    say(outcomeOf(thrown));
+  }
+}
