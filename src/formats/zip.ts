@@ -32,6 +32,8 @@ export type Zip = {
 
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
+/** Bytes that one deflated byte can become. */
+const BEST_RATIO = 1032;
 const UTF8 = new TextDecoder();
 /** Bytes given to the decompressor at once; each gives at most 1032. */
 const PIECE = 4096;
@@ -90,6 +92,13 @@ export const requireChecksum = (
     throw new UserError(`${source.name} is damaged: the checksum of member ${shown(name)} does not match`);
 };
 
+/** Holds the stated size against what deflate can do, before room is made for it. */
+const requirePossible = (source: RandomAccess, member: ZipMember): void => {
+  const { size, packed } = member;
+  if (size > BEST_RATIO * packed)
+    throw refuse(source, member, `states ${size} bytes, which ${packed} packed ones cannot hold`);
+};
+
 /** Unpacks small pieces as they are pushed, and refuses the first byte too many. */
 const inflater = (source: RandomAccess, member: ZipMember, take: (piece: Uint8Array) => void) => {
   let done = 0;
@@ -115,6 +124,7 @@ const inflater = (source: RandomAccess, member: ZipMember, take: (piece: Uint8Ar
 
 /** Unpacks in small pieces and stops at the first byte too many. */
 const inflate = (source: RandomAccess, member: ZipMember, raw: Uint8Array): Uint8Array => {
+  requirePossible(source, member);
   const out = new Uint8Array(member.size);
   let done = 0;
   const { push, end } = inflater(source, member, (piece) => {
@@ -127,6 +137,7 @@ const inflate = (source: RandomAccess, member: ZipMember, raw: Uint8Array): Uint
 };
 
 async function* inflated(source: RandomAccess, member: ZipMember): AsyncGenerator<Uint8Array> {
+  requirePossible(source, member);
   const { packed } = member;
   const start = await dataStart(source, member);
   const found: Uint8Array[] = [];

@@ -20,8 +20,6 @@ const METHODS = new Map<number, ZipMember["method"]>([
   [8, "deflated"],
 ]);
 
-/** Bytes that one deflated byte can become. */
-const BEST_RATIO = 1032;
 const LARGEST_DIRECTORY = 64 * 2 ** 20;
 
 /** Where the directory lies. */
@@ -118,8 +116,6 @@ const parseEntry = (source: RandomAccess, bytes: Uint8Array): Entry => {
   if (!wide) throw refuse("lacks the 64-bit sizes that its entry refers to");
   if (method === "stored" && wide.packed !== wide.size)
     throw refuse(`is stored, yet ${wide.packed} bytes are to become ${wide.size}`);
-  if (wide.size > BEST_RATIO * wide.packed)
-    throw refuse(`states ${wide.size} bytes, which ${wide.packed} packed ones cannot hold`);
   return { name, method, crc: view.getUint32(16, true), ...wide };
 };
 

@@ -68,7 +68,10 @@ export type OpenSafetensors = {
 };
 
 /** Opens a plain file and gives its size. Throws a `UserError` where there is none, or it may not be read. */
-export const openPlainFile = async (path: string): Promise<{ readonly file: FileHandle; readonly size: number }> => {
+export const openPlainFile = async (
+  path: string,
+  wanted = "a file",
+): Promise<{ readonly file: FileHandle; readonly size: number }> => {
   const file = await open(path).catch((thrown: NodeJS.ErrnoException) => {
     throw new UserError(
       thrown.code === "ENOENT" ? `there is no file ${path}` : `${path} cannot be read: ${messageOf(thrown)}`,
@@ -77,7 +80,7 @@ export const openPlainFile = async (path: string): Promise<{ readonly file: File
   const found = await file.stat();
   if (found.isFile()) return { file, size: found.size };
   await file.close();
-  throw new UserError(`${path} is ${found.isDirectory() ? "a folder" : "no plain file"}; give a file`);
+  throw new UserError(`${path} is ${found.isDirectory() ? "a folder" : "no plain file"}; give ${wanted}`);
 };
 
 /** Opens and checks a file; throws a `UserError` that names it when it is not whole. */

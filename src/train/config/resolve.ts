@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
@@ -35,8 +35,13 @@ const findConfig = (file: string, verb: "train" | "compare"): string => {
   );
 };
 
+/** Bytes of a configuration. */
+const LARGEST = 2 ** 20;
+
 const read = (path: string): string => {
   try {
+    const { size } = statSync(path);
+    if (size > LARGEST) throw new Error(`it has ${size} bytes, a configuration has at most ${LARGEST}`);
     return readFileSync(path, "utf8");
   } catch (thrown) {
     throw new UserError(`config ${path}: it cannot be read: ${messageOf(thrown)}`);

@@ -30,7 +30,7 @@ const fromSafetensors = async (path: string): Promise<Checkpoint> => {
 };
 
 const fromTorch = async (path: string): Promise<Checkpoint> => {
-  const { file, size } = await openPlainFile(path);
+  const { file, size } = await openPlainFile(path, "the file that torch.save wrote");
   try {
     const read: RandomAccess["read"] = (offset, length) => readRange(file, offset, length);
     const { tensors, scalars } = await openTorch({ name: path, size, read });
