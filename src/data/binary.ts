@@ -6,7 +6,7 @@ import type { Dataset, ImageShape, Sample } from "./dataset.js";
 import { readBytes, requireFolder } from "./files.js";
 
 /** Unpacked bytes of a packed file; a larger one is unpacked by hand, and then read as any other. */
-const MOST_UNPACKED = 2 ** 28;
+const MOST_UNPACKED = 200_000_000;
 
 /** Bytes that 1 packed byte can become, and those at the beginning that say what a file is. */
 const BEST_RATIO = 1032;
@@ -43,7 +43,7 @@ const BY_HAND = "the most that is unpacked here; unpack it with gunzip";
 
 /**
  * A file's bytes, unpacked when its name ends in .gz: at most as many as `wanted` says after a look at the first 16, or
- * 256 MiB.
+ * 200 million.
  */
 const load = async (path: string, wanted?: (head: Uint8Array) => number): Promise<Uint8Array> => {
   const bytes = await readBytes(path);

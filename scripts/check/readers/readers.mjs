@@ -14,22 +14,15 @@ const samples = async (opened) => {
   }
 };
 
-/** Opens a checkpoint and reads its tensors. */
-const tensors = async (opened) => {
-  const checkpoint = await opened;
-  try {
-    for (const { read } of [...checkpoint.tensors.values()].slice(0, 64)) await read();
-  } finally {
-    await checkpoint.close();
-  }
-};
-
 /** By name: reads the file at `path`, which a fuzzer wrote; `from` imports a module of the build. */
 export const loadReaders = async (dist) => {
   const from = (path) => import(join(dist, path));
   const { openSafetensors } = await from("train/safetensorsFile.js");
   const { shardsOf } = await from("train/shards.js");
   const { openCheckpoint } = await from("train/import/file.js");
+  const { layoutOf } = await from("train/import/layout.js");
+  const { openTorch } = await from("formats/torch/checkpoint.js");
+  const { fromBytes } = await from("formats/randomAccess.js");
   const { openWebDataset } = await from("data/webdataset.js");
   const { openCifar10, openMnist } = await from("data/binary.js");
   const { openLatents } = await from("data/latents/latents.js");
@@ -40,6 +33,7 @@ export const loadReaders = async (dist) => {
   const { npzImages } = await from("train/evaluate/imageSet.js");
   const { resolveConfig } = await from("train/config/index.js");
   const { readImportConfig } = await from("train/import/config.js");
+  const { readDescription } = await from("train/model.js");
   const { UserError } = await from("errors.js");
   const whole = async (path, decode) => decode(new Uint8Array(await readFile(path)), path);
   const readers = {
@@ -52,7 +46,19 @@ export const loadReaders = async (dist) => {
       }
     },
     index: (path) => whole(path, (bytes) => shardsOf(new TextDecoder().decode(bytes), path)),
-    torch: (path) => tensors(openCheckpoint(path)),
+    torch: (path) =>
+      whole(path, async (bytes) => {
+        const { tensors } = await openTorch(fromBytes(bytes, path));
+        for (const { read } of tensors.values()) await read();
+      }),
+    checkpoint: async (path) => {
+      const checkpoint = await openCheckpoint(path);
+      try {
+        await layoutOf(checkpoint);
+      } finally {
+        await checkpoint.close();
+      }
+    },
     graphdef: (path) => whole(path, readGraphConstants),
     npy: (path) => whole(path, decodeNpy),
     npz: (path) => whole(path, decodeNpz),
@@ -73,6 +79,7 @@ export const loadReaders = async (dist) => {
     mnist: (path) => samples(openMnist(join(path, ".."))),
     folder: (path) => samples(openFolder(join(path, ".."), IMAGE)),
     yaml: async (path) => resolveConfig({ file: path }),
+    description: readDescription,
     "import-yaml": async (path) => readImportConfig(path, []),
   };
   return { readers, UserError };

@@ -52,7 +52,7 @@ const start = (dist) => {
 };
 
 /**
- * Watches reading. `read(reader, path)` gives the outcome (read, refused, or what should not be: thrown, unhandled, long,
+ * Watches reading. `read(reader, path)` gives the outcome (read, refused, or what should not be: thrown, unhandled, unclear,
  * died, memory, time), its message, and bytes above idle and seconds that it took. A child that passes a limit is
  * killed and replaced.
  */

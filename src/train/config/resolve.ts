@@ -48,6 +48,14 @@ const read = (path: string): string => {
   }
 };
 
+/** Problems that are listed; the others are counted. */
+const MOST_LISTED = 20;
+
+const listed = (problems: readonly string[]): string =>
+  problems.length <= MOST_LISTED
+    ? problems.join("\n")
+    : [...problems.slice(0, MOST_LISTED), `and ${problems.length - MOST_LISTED} more`].join("\n");
+
 /** What a schema makes of YAML text; errors as in `parseConfig`. */
 export const parseWith = <S extends z.ZodType>(
   schema: S,
@@ -57,7 +65,7 @@ export const parseWith = <S extends z.ZodType>(
 ): z.output<S> => {
   const source = readSource(text, name, overrides);
   const result = schema.safeParse(source.value);
-  if (!result.success) throw new UserError(explain(schema, source, result.error.issues).join("\n"));
+  if (!result.success) throw new UserError(listed(explain(schema, source, result.error.issues)));
   return result.data;
 };
 

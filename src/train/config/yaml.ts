@@ -1,4 +1,14 @@
-import { type Document, isAlias, isCollection, isPair, Lexer, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isPair,
+  isScalar,
+  Lexer,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from "yaml";
 import { messageOf, UserError } from "../../errors.js";
 import { shown } from "../../formats/randomAccess.js";
 
@@ -11,6 +21,8 @@ const LIMITS = {
   indent: 256,
   /** Values, those behind an alias counted each time. */
   values: 10_000,
+  /** Characters of a field's name. */
+  key: 100,
 } as const;
 
 /** Errors that are listed; the others are counted. */
@@ -75,7 +87,11 @@ const checkText = (text: string, name: string): void => {
 const checkAliases = ({ contents }: Document, place: Locate): void => {
   const sizes = new Map<string, number | undefined>(); // undefined: the anchor's own value is not closed yet
   const sizeOf = (node: unknown): number => {
-    if (isPair(node)) return sizeOf(node.key) + sizeOf(node.value);
+    if (isPair(node)) {
+      if (isScalar(node.key) && String(node.key.value).length > LIMITS.key)
+        throw refuse(node.key, `is a name of more than ${LIMITS.key} characters, which no field has`);
+      return sizeOf(node.key) + sizeOf(node.value);
+    }
     if (isAlias(node)) return aliasSize(node.source, node);
     if (!isCollection(node)) return remember(node, 1);
     if (node.anchor) sizes.set(node.anchor, undefined);
