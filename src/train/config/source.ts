@@ -40,7 +40,7 @@ const setIn = (value: unknown, { path, value: leaf, written }: Override, depth =
   if (key === undefined) return leaf;
   if (value !== undefined && value !== null && !isRecord(value))
     throw new UserError(
-      `${written}: ${path.slice(0, depth).join(".")} is ${JSON.stringify(value)}, which has no fields`,
+      `${written}: ${path.slice(0, depth).join(".")} is ${shown(JSON.stringify(value) ?? String(value))}, which has no fields`,
     );
   const section = value ?? {};
   return { ...section, [key]: setIn(section[key], { path, value: leaf, written }, depth + 1) };

@@ -88,6 +88,7 @@ const checkAliases = ({ contents }: Document, place: Locate): void => {
   const sizes = new Map<string, number | undefined>(); // undefined: the anchor's own value is not closed yet
   const sizeOf = (node: unknown): number => {
     if (isPair(node)) {
+      if (isCollection(node.key) || isAlias(node.key)) throw refuse(node.key, "is no name of a field, which is a word");
       if (isScalar(node.key) && String(node.key.value).length > LIMITS.key)
         throw refuse(node.key, `is a name of more than ${LIMITS.key} characters, which no field has`);
       return sizeOf(node.key) + sizeOf(node.value);
