@@ -113,10 +113,17 @@ const end = values.minutes === undefined ? Number.POSITIVE_INFINITY : Date.now()
 const inputs = values.minutes === undefined ? Number(values.inputs) : Number.POSITIVE_INFINITY;
 const watched = await watch(DIST);
 const tallies = new Map();
+const totalOf = (pick) => [...tallies.values()].reduce((sum, tally) => sum + pick(tally), 0);
+const countOf = ({ read, refused, findings }) => read + refused + findings;
+let stopped = false;
+for (const signal of ["SIGINT", "SIGTERM"])
+  process.on(signal, () => {
+    stopped = true;
+  });
 let runs = targets.map((target) =>
   fuzz(target, Math.ceil((inputs * target.share) / shares), Number(values.seed), watched),
 );
-while (runs.length > 0 && Date.now() < end) {
+while (runs.length > 0 && Date.now() < end && !stopped) {
   const going = [];
   for (const run of runs) {
     const { value, done } = await run.next();
@@ -124,11 +131,11 @@ while (runs.length > 0 && Date.now() < end) {
     if (!done) going.push(run);
   }
   runs = going;
+  console.log(`${new Date().toISOString()} ${totalOf(countOf)} inputs`);
 }
 for (const run of runs) await run.return();
 await watched.stop();
 print(tallies.values());
-const all = [...tallies.values()].reduce((sum, { read, refused, findings }) => sum + read + refused + findings, 0);
-const findings = [...tallies.values()].reduce((sum, tally) => sum + tally.findings, 0);
-console.log(`${all} inputs, ${findings} findings`);
+const findings = totalOf((tally) => tally.findings);
+console.log(`${totalOf(countOf)} inputs, ${findings} findings`);
 process.exitCode = findings > 0 ? 1 : 0;

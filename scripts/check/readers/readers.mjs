@@ -73,7 +73,6 @@ export const loadReaders = async (dist) => {
     image: (path) => whole(path, (bytes) => decodeImage(bytes, IMAGE, path)),
     tar: (path) => samples(openWebDataset(path, IMAGE)),
     latents: (path) => samples(openLatents({ path, size: 2, channels: 4 })),
-    "any-latents": (path) => samples(openLatents({ path, size: 32, channels: 4 })),
     // A path is that of the file in the dataset's folder.
     cifar: (path) => samples(openCifar10(join(path, ".."))),
     mnist: (path) => samples(openMnist(join(path, ".."))),
