@@ -34,9 +34,9 @@ const TURN = 500;
 const ENOUGH = 12;
 const TRIES = 120;
 
-const makeInput = ({ seeds, kind, fix, always }, below) => {
+const makeInput = ({ seeds, kind, fix, always, spots }, below) => {
   const [bytes, other] = [seeds[below(seeds.length)], seeds[below(seeds.length)]];
-  const damaged = mutate(bytes, below, other, kind);
+  const damaged = mutate(bytes, below, other, kind, spots);
   try {
     return always || below(4) > 0 ? fix(damaged, below) : damaged;
   } catch {
@@ -52,17 +52,21 @@ const place = (target) => {
 };
 
 const readBytes = (watched, { reader }, path, bytes) => {
+  rmSync(path, { force: true }); // a new file each time: the HDF5 library knows one that it could not close again
   writeFileSync(path, bytes);
   return watched.read(reader, path);
 };
 
-/** Leaves out and blanks what a finding does not need. */
-const minimised = async (watched, target, path, bytes, kind) => {
+/** Findings of the same sign have the same cause, as far as can be told. */
+const signOf = ({ kind, message }) => `${kind} ${String(message).replace(/\d+/g, "#").slice(0, 120)}`;
+
+/** Leaves out what a finding does not need. */
+const minimised = async (watched, target, path, bytes, sign) => {
   let [best, tries] = [bytes, TRIES];
   for (let size = best.length >> 1; size > 0 && tries > 0; size >>= 1)
     for (let at = 0; at + size <= best.length && tries > 0; tries--) {
       const smaller = Buffer.concat([best.subarray(0, at), best.subarray(at + size)]);
-      if ((await readBytes(watched, target, path, smaller)).kind === kind) best = smaller;
+      if (signOf(await readBytes(watched, target, path, smaller)) === sign) best = smaller;
       else at += size;
     }
   return best;
@@ -89,9 +93,9 @@ async function* fuzz(target, count, seed, watched) {
     tally.seconds = Math.max(tally.seconds, result.seconds);
     if (SOUND.includes(result.kind)) tally[result.kind]++;
     else {
-      const sign = `${result.kind} ${String(result.message).replace(/\d+/g, "#").slice(0, 300)}`;
+      const sign = signOf(result);
       tally.findings++;
-      if (!seen.has(sign)) save(target, await minimised(watched, target, path, bytes, result.kind), result);
+      if (!seen.has(sign)) save(target, await minimised(watched, target, path, bytes, sign), result);
       seen.add(sign);
     }
     if (n % TURN === TURN - 1) yield tally;

@@ -90,15 +90,17 @@ const flips = (bytes, below) => {
   return out;
 };
 
-const number = (bytes, below) => {
+/** Another number in place of one; half of the time at one of `spots`, where sizes stand. */
+const number = (bytes, below, _other, spots = []) => {
   const width = pick(below, [1, 2, 4, 4, 8, 8]);
   if (bytes.length < width) return flips(bytes, below);
+  const [known, anywhere] = [spots.filter((at) => at + width <= bytes.length), below(bytes.length - width + 1)];
   const out = Buffer.from(bytes);
   const digits = Buffer.alloc(8);
   digits.writeBigUInt64LE(pick(below, NUMBERS));
   const field = digits.subarray(0, width);
   if (below(2) === 0) field.reverse();
-  field.copy(out, below(out.length - width + 1));
+  field.copy(out, known.length > 0 && below(2) === 0 ? pick(below, known) : anywhere);
   return out;
 };
 
@@ -162,10 +164,10 @@ const BINARY = [flips, flips, number, number, number, cut, splice, copy, repeat,
 const TEXT = [word, word, word, word, flips, cut, splice, copy, repeat];
 
 /** Damages bytes one to three times. */
-export const mutate = (bytes, below, other, kind) => {
+export const mutate = (bytes, below, other, kind, spots) => {
   const mutations = kind === "text" ? TEXT : kind === "tar" ? [...BINARY, octal, octal, octal] : BINARY;
   let out = Buffer.from(bytes);
-  for (let n = 1 + below(3); n > 0; n--) out = pick(below, mutations)(out, below, Buffer.from(other));
+  for (let n = 1 + below(3); n > 0; n--) out = pick(below, mutations)(out, below, Buffer.from(other), spots(out));
   return out;
 };
 

@@ -137,7 +137,26 @@ more: [*a, *m]
 
 const gzipped = (bytes) => gzipSync(bytes, { level: 1 });
 
-const plain = { kind: "binary", fix: (bytes) => bytes };
+const plain = { kind: "binary", fix: (bytes) => bytes, spots: () => [] };
+
+/** Offsets of every occurrence of some bytes, moved by `shift`. */
+const findAll = (bytes, wanted, shift = 0) => {
+  const found = [];
+  for (let at = bytes.indexOf(wanted); at >= 0 && found.length < 64; at = bytes.indexOf(wanted, at + 1))
+    found.push(at + shift);
+  return found;
+};
+
+/** Where formats keep sizes. */
+const SPOTS = {
+  png: () => [16, 20, 24, 25, 28],
+  jpeg: (bytes) =>
+    [0xc0, 0xc2].flatMap((code) => findAll(bytes, Buffer.from([0xff, code]), 5)).flatMap((at) => [at, at + 2, at + 4]),
+  webp: () => [4, 16, 21, 24, 26, 28],
+  gif: (bytes) => [6, 8, 10, ...findAll(bytes, Buffer.from([0x2c]), 5).flatMap((at) => [at, at + 2])],
+  idx: () => [0, 4, 8, 12],
+  hdf5: (bytes) => [2, 6, 8].flatMap((size) => findAll(bytes, Buffer.from([size, 0, 0, 0, 0, 0, 0, 0]))),
+};
 
 const descriptions = () => [
   Buffer.from(
@@ -195,18 +214,28 @@ export const loadTargets = async () => {
     target("labels in npz", "npz-images", "f.npz", [labels()], { fix: labelled, always: true }),
     target("PNG", "image", "f.png", [await png(), await png({ progressive: true }), await png({ palette: true })], {
       fix: fixPng,
+      spots: SPOTS.png,
     }),
-    target("JPEG", "image", "f.jpg", [await picture("jpeg"), await picture("jpeg", { progressive: true })]),
-    target("WebP", "image", "f.webp", [await picture("webp"), await picture("webp", { lossless: true })]),
-    target("GIF", "image", "f.gif", [await picture("gif")]),
+    target("JPEG", "image", "f.jpg", [await picture("jpeg"), await picture("jpeg", { progressive: true })], {
+      spots: SPOTS.jpeg,
+    }),
+    target("WebP", "image", "f.webp", [await picture("webp"), await picture("webp", { lossless: true })], {
+      spots: SPOTS.webp,
+    }),
+    target("GIF", "image", "f.gif", [await picture("gif")], { spots: SPOTS.gif }),
     target("tar", "tar", "f.tar", await tars(), { kind: "tar", fix: fixTar, share: 4 }),
-    target("HDF5", "latents", "f.hdf5", [official], { share: 1 }),
+    target("HDF5", "latents", "f.hdf5", [official], { share: 1, spots: SPOTS.hdf5 }),
     target("CIFAR-10", "cifar", "data_batch_1.bin", cifar(), { share: 2 }),
     target("CIFAR-10, gzip", "cifar", "data_batch_1.bin.gz", cifar(), { fix: gzipped }),
-    target("MNIST", "mnist", "train-images-idx3-ubyte", [idx([2, 28, 28])], { share: 2, beside: mnistLabels }),
+    target("MNIST", "mnist", "train-images-idx3-ubyte", [idx([2, 28, 28])], {
+      share: 2,
+      beside: mnistLabels,
+      spots: SPOTS.idx,
+    }),
     target("MNIST, gzip", "mnist", "train-images-idx3-ubyte.gz", [idx([2, 28, 28])], {
       beside: mnistLabels,
       fix: gzipped,
+      spots: SPOTS.idx,
     }),
     target("MNIST labels", "mnist", "train-labels-idx1-ubyte", [idx([2])], {
       beside: { "train-images-idx3-ubyte": idx([2, 28, 28]) },

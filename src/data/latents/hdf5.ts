@@ -109,13 +109,16 @@ const textAttribute = (file: Hdf5File, path: string, name: string): string | und
   return value;
 };
 
+/** The innermost reason of HDF5's own report of many lines, `#003: H5Fsuper.c line 420 in H5F__super_read(): what it was`. */
+const reasonIn = (report: string): string =>
+  [...report.matchAll(/#\d+: [^\n]*\(\): ([^\n]+)/g)].at(-1)?.[1] ?? report.split("\n")[0]!;
+
 const tried = <T>(path: string, use: () => T): T => {
   try {
     return use();
   } catch (thrown) {
     if (thrown instanceof UserError) throw thrown;
-    const [first = ""] = messageOf(thrown).split("\n");
-    throw new UserError(`${path} cannot be read as HDF5: ${shown(first, 200)}`);
+    throw new UserError(`${path} cannot be read as HDF5: ${shown(reasonIn(messageOf(thrown)), 200)}`);
   }
 };
 
