@@ -203,7 +203,15 @@ const laughs = () => {
   return lines.join("\n");
 };
 
-const big = () => sharp({ create: { width: 9000, height: 7000, channels: 3, background: "#123" } });
+/** A progressive JPEG with all colors in full, which says that it is larger than it is. */
+const jpeg = async (width, height) => {
+  const small = sharp({ create: { width: 64, height: 64, channels: 3, background: "#123" } });
+  const out = await small.jpeg({ progressive: true, chromaSubsampling: "4:4:4" }).toBuffer();
+  const frame = out.indexOf(Buffer.from([0xff, 0xc2]));
+  out.writeUInt16BE(height, frame + 5);
+  out.writeUInt16BE(width, frame + 7);
+  return out;
+};
 
 const bytes = (make) => async (path) => writeFileSync(path, await make());
 const bomb = (name, reader, file, write) => ({ name, reader, file, write });
@@ -248,7 +256,7 @@ export const BOMBS = [
     "JPEG of 9,000×7,000, progressive 4:4:4",
     "image",
     "f.jpg",
-    bytes(() => big().jpeg({ progressive: true, chromaSubsampling: "4:4:4" }).toBuffer()),
+    bytes(() => jpeg(9000, 7000)),
   ),
   bomb("PNG file of 1.9 GB, sparse", "folder", "f.png", async (path) => sparse(path, 1.9e9, [0, png(8, 8)])),
   bomb(
