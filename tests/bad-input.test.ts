@@ -268,6 +268,13 @@ test.each([
   expectRefused(["train", "--config", at("good.yaml"), "--set", override], line),
 );
 
+test.skipIf(process.platform === "win32")("a configuration without end (Windows has no /dev/zero)", () =>
+  expectRefused(
+    ["train", "--config", "/dev/zero"],
+    /^soflow: config \/dev\/zero: it cannot be read: a configuration has at most 1048576 bytes$/,
+  ),
+);
+
 test("a truncated safetensors file", async () => {
   await cp(at(MODEL), at("cut"), { recursive: true });
   await truncate(at("cut", "model.safetensors"), 20_000);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -510,6 +511,15 @@ const REFUSED: Readonly<Record<string, readonly [make: () => Promise<DataSource>
     "beyond/train-labels-idx1-ubyte: label 0 is 11; MNIST has labels 0 to 9",
   ],
 };
+
+test.skipIf(process.platform === "win32")(
+  "a pipe named like an image is not waited for (Windows has none)",
+  async () => {
+    await mkdir(at("pipe/a"), { recursive: true });
+    execFileSync("mkfifo", [at("pipe/a/1.png")]);
+    expect(await failure(imageFolder("pipe"))).toBe("pipe/a/1.png cannot be read: it is no plain file");
+  },
+);
 
 test.each(Object.entries(REFUSED))("%s is refused in one line that names it", async (_, [make, message]) => {
   const found = await failure(await make());

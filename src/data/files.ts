@@ -1,4 +1,4 @@
-import { open, stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { messageOf, UserError } from "../errors.js";
 
 /** Throws a `UserError` unless there is a folder at this path. */
@@ -11,23 +11,33 @@ export const requireFolder = async (path: string, holds: string): Promise<void> 
 /** More bytes than a file that is read whole may have: what one array holds everywhere. */
 const LARGEST_FILE = 2 ** 31 - 1;
 
+/** What makes it impossible to read a file, as a `UserError` that names it. */
+const unreadable = (path: string, thrown: unknown): UserError =>
+  thrown instanceof UserError ? thrown : new UserError(`${path} cannot be read: ${messageOf(thrown)}`);
+
+/** Opens a plain file and gives its size; a pipe, which would be waited for, is not opened. Throws a `UserError`. */
+export const openFile = async (path: string): Promise<{ readonly file: FileHandle; readonly size: number }> => {
+  try {
+    const found = await stat(path);
+    if (!found.isFile()) throw new UserError(`${path} cannot be read: it is no plain file`);
+    return { file: await open(path), size: found.size };
+  } catch (thrown) {
+    throw unreadable(path, thrown);
+  }
+};
+
 /**
  * A file's bytes, at most `most`. Throws a `UserError` that names the file when it is gone, may not be read, is no plain file
  * or is larger.
  */
 export const readBytes = async (path: string, most = LARGEST_FILE): Promise<Uint8Array> => {
+  const { file, size } = await openFile(path);
   try {
-    const file = await open(path);
-    try {
-      const found = await file.stat();
-      if (!found.isFile()) throw new UserError(`${path} cannot be read: it is no plain file`);
-      if (found.size > most) throw new UserError(`${path} has ${found.size} bytes; at most ${most} are read`);
-      return await file.readFile();
-    } finally {
-      await file.close();
-    }
+    if (size > most) throw new UserError(`${path} has ${size} bytes; at most ${most} are read`);
+    return await file.readFile();
   } catch (thrown) {
-    if (thrown instanceof UserError) throw thrown;
-    throw new UserError(`${path} cannot be read: ${messageOf(thrown)}`);
+    throw unreadable(path, thrown);
+  } finally {
+    await file.close();
   }
 };

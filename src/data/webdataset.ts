@@ -1,8 +1,9 @@
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { type FileHandle, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import { shown } from "../formats/randomAccess.js";
 import type { Dataset } from "./dataset.js";
+import { openFile } from "./files.js";
 import { decodeImage, isImageName, mostImageBytes, shapeOf, type WantedShape } from "./image.js";
 import { MOST_CLASSES } from "./labels.js";
 import { type Member, readMember, tarMembers } from "./tar.js";
@@ -119,13 +120,7 @@ const entryOf = (shard: number, image: Member, noted: Noted | undefined, path: s
   return { shard, image, label: noted.label };
 };
 
-const openShard = async (path: string): Promise<FileHandle> => {
-  try {
-    return await open(path);
-  } catch (thrown) {
-    throw new UserError(`${path} cannot be read: ${messageOf(thrown)}`);
-  }
-};
+const openShard = async (path: string): Promise<FileHandle> => (await openFile(path)).file;
 
 const indexShards = async (files: readonly FileHandle[], paths: readonly string[], classCount?: number) =>
   (await Promise.all(files.map((file, i) => indexShard(file, paths[i]!, i, classCount)))).flat();

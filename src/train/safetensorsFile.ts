@@ -1,4 +1,4 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { messageOf, UserError } from "../errors.js";
 import { shown } from "../formats/randomAccess.js";
 import {
@@ -72,15 +72,16 @@ export const openPlainFile = async (
   path: string,
   wanted = "a file",
 ): Promise<{ readonly file: FileHandle; readonly size: number }> => {
-  const file = await open(path).catch((thrown: NodeJS.ErrnoException) => {
+  const refuse = (thrown: NodeJS.ErrnoException): never => {
     throw new UserError(
       thrown.code === "ENOENT" ? `there is no file ${path}` : `${path} cannot be read: ${messageOf(thrown)}`,
     );
-  });
-  const found = await file.stat();
-  if (found.isFile()) return { file, size: found.size };
-  await file.close();
-  throw new UserError(`${path} is ${found.isDirectory() ? "a folder" : "no plain file"}; give ${wanted}`);
+  };
+  const found = await stat(path).catch(refuse);
+  if (!found.isFile())
+    // a pipe would be waited for
+    throw new UserError(`${path} is ${found.isDirectory() ? "a folder" : "no plain file"}; give ${wanted}`);
+  return { file: await open(path).catch(refuse), size: found.size };
 };
 
 /** Opens and checks a file; throws a `UserError` that names it when it is not whole. */

@@ -84,7 +84,7 @@ const datasetIn = (file: Hdf5File, path: string, name: string): OpenDataset | un
   const rest = (shape ?? []).slice(1).map(() => [] as []);
   return {
     shape: shape ?? [],
-    dtype: typeof dtype === "string" ? dtype : "another kind",
+    dtype: kindOf(dtype),
     bytes: product(shape ?? []),
     chunkBytes: product(chunks ?? [1]),
     packed: dataset.filters.length > 0,
@@ -96,6 +96,9 @@ const datasetIn = (file: Hdf5File, path: string, name: string): OpenDataset | un
   };
 };
 
+/** A type as NumPy writes it, where it is one of plain values. */
+const kindOf = (dtype: unknown): string => (typeof dtype === "string" ? shown(dtype) : "another kind");
+
 /** A text attribute; throws where it is of another kind, or longer than any that soflow writes. */
 const textAttribute = (file: Hdf5File, path: string, name: string): string | undefined => {
   const found = tried(path, () => file.attrs[name]);
@@ -104,7 +107,7 @@ const textAttribute = (file: Hdf5File, path: string, name: string): string | und
   const value = bytes > LONGEST_TEXT ? undefined : tried(path, () => found.value);
   if (typeof value !== "string" || value.length > LONGEST_TEXT)
     throw new UserError(
-      `${path}: its attribute ${name} is of type ${shown(String(found.dtype))} and shape [${(found.shape ?? []).join(" ")}]; it must be one text`,
+      `${path}: its attribute ${name} is of type ${kindOf(found.dtype)} and shape [${(found.shape ?? []).join(" ")}]; it must be one text`,
     );
   return value;
 };

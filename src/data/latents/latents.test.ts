@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { File as Hdf5File, ready } from "h5wasm/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { UserError } from "../../errors.js";
-import { openLatents } from "./latents.js";
+import { openLatents, openLatentsFile } from "./latents.js";
 
 let folder: string;
 beforeAll(async () => {
@@ -85,6 +85,28 @@ test("labels of any width of whole numbers are read", async () => {
     expect([dataset.classes.length, (await dataset.read(1)).label]).toEqual([201, 200]);
     await dataset.close();
   }
+});
+
+test("labels of 200,000 rows in packed chunks are read in pieces, each in its place", async () => {
+  const path = join(folder, "many.hdf5");
+  const n = 200_000;
+  const file = new Hdf5File(path, "w");
+  const packed = { compression: "gzip", compression_opts: 4 } as const;
+  const latents = new Float32Array(2 * n);
+  file.create_dataset({
+    name: "latents",
+    data: latents,
+    shape: [n, 2, 1, 1],
+    dtype: "<f4",
+    chunks: [5000, 2, 1, 1],
+    ...packed,
+  });
+  const data = BigInt64Array.from({ length: n }, (_, i) => BigInt(i % 1009));
+  file.create_dataset({ name: "labels", data, shape: [n], dtype: "<q", chunks: [30_000], ...packed });
+  file.close();
+  const { labels, file: opened } = await openLatentsFile(path);
+  opened.close();
+  expect(labels.every((label, i) => label === BigInt(i % 1009))).toBe(true);
 });
 
 test("rows that are declared and not there are refused before any is read", async () => {

@@ -106,12 +106,17 @@ const checkLatents = (path: string, { shape, dtype, bytes }: OpenDataset): void 
 };
 
 /** The labels, read in pieces. */
-const readLabels = (path: string, { shape: [amount = 0], dtype, rows }: OpenDataset): BigInt64Array => {
+const readLabels = (
+  path: string,
+  { shape: [amount = 0], bytes, chunkBytes, dtype, rows }: OpenDataset,
+): BigInt64Array => {
   if (!INTEGER.test(dtype))
     throw new UserError(`${path}: labels has element type ${shown(dtype)}; it must be whole numbers`);
   const labels = new BigInt64Array(amount);
-  for (let at = 0; at < amount; at += LABELS) {
-    const piece = rows(at, Math.min(amount, at + LABELS));
+  const perChunk = Math.max(1, Math.floor((chunkBytes * amount) / bytes)); // a chunk is unpacked once
+  const atOnce = perChunk * Math.ceil(LABELS / perChunk);
+  for (let at = 0; at < amount; at += atOnce) {
+    const piece = rows(at, Math.min(amount, at + atOnce));
     for (let i = 0; i < piece.length; i++) labels[at + i] = BigInt(piece[i]!);
   }
   return labels;

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
@@ -38,11 +38,24 @@ const findConfig = (file: string, verb: "train" | "compare"): string => {
 /** Bytes of a configuration. */
 const LARGEST = 2 ** 20;
 
+/** At most `LARGEST` bytes of a file and one, whatever kind of file it is: some have no end. */
+const readStart = (path: string): Buffer => {
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.allocUnsafe(LARGEST + 1);
+    let done = 0;
+    for (let n = 1; n > 0 && done < bytes.length; done += n) n = readSync(file, bytes, done, bytes.length - done, null);
+    return bytes.subarray(0, done);
+  } finally {
+    closeSync(file);
+  }
+};
+
 const read = (path: string): string => {
   try {
-    const { size } = statSync(path);
-    if (size > LARGEST) throw new Error(`it has ${size} bytes, a configuration has at most ${LARGEST}`);
-    return readFileSync(path, "utf8");
+    const bytes = readStart(path);
+    if (bytes.length > LARGEST) throw new Error(`a configuration has at most ${LARGEST} bytes`);
+    return bytes.toString("utf8");
   } catch (thrown) {
     throw new UserError(`config ${path}: it cannot be read: ${messageOf(thrown)}`);
   }
