@@ -4,7 +4,7 @@ export class UserError extends Error {
 
   /** Control characters, which names in a foreign file may hold to steer a terminal, are replaced; line ends stay. */
   constructor(message: string, options?: ErrorOptions) {
-    super(message.replace(/[^\P{Cc}\n\t]/gu, "\ufffd"), options);
+    super(message.replace(/[^\P{Cc}\n]/gu, "\ufffd"), options);
   }
 }
 
