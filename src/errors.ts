@@ -1,6 +1,11 @@
 /** An error whose reader is the user: what was wrong, what was found, what would work. The command line prints it as one line and exits with 2. */
 export class UserError extends Error {
   override name = "UserError";
+
+  /** Control characters, which names in a foreign file may hold to steer a terminal, are replaced; line ends stay. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(message.replace(/[^\P{Cc}\n]/gu, "\ufffd"), options);
+  }
 }
 
 /** The message of whatever was thrown. */

@@ -218,6 +218,63 @@ test("a label that is no number", async () => {
   );
 });
 
+test("a tar whose member has −512 bytes", async () => {
+  const tar = pack();
+  tar.entry({ name: "0.cls" }, "1");
+  tar.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of tar) chunks.push(chunk as Buffer);
+  const bytes = Buffer.concat(chunks);
+  bytes.write("-0000001000\0", 124);
+  bytes.write("        ", 148);
+  const sum = bytes.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  bytes.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  await write(at("negative.tar"), bytes);
+  await refuseTraining(
+    "negative",
+    { data: `{ kind: webdataset, path: ${at("negative.tar")}, size: 8 }` },
+    /negative\.tar is damaged at byte 0: the size of 0\.cls is no whole number of bytes$/,
+  );
+});
+
+test("an image of more pixels than data.maxPixels", async () => {
+  await write(at("large", "a", "0.png"), await png(40, 9));
+  await refuseTraining(
+    "large-image",
+    { data: `{ kind: folder, path: ${at("large")}, size: 8, maxPixels: 1000 }` },
+    /large\/a\/0\.png is 40×40 pixels; images of at most 1000 are decoded \(data\.maxPixels\)/,
+  );
+});
+
+const LAUGHS = Array.from({ length: 9 }, (_, i) =>
+  i === 0
+    ? "l0: &l0 [x, x, x, x, x, x, x, x, x]\n"
+    : `l${i}: &l${i} [${Array(9)
+        .fill(`*l${i - 1}`)
+        .join(", ")}]\n`,
+);
+
+test.each([
+  ["an alias without an anchor", "extra: *nowhere\n", /:4:8 the alias \*nowhere has no anchor &nowhere before it$/],
+  ["an alias inside of its anchor", "extra: &loop { a: *loop }\n", /:4:19 the alias \*loop stands inside of what/],
+  ["a billion laughs", LAUGHS.join(""), /:8:\d+ stands for more than 10000 values once its aliases are resolved$/],
+  ["brackets without end", `extra: ${"[".repeat(100_000)}\n`, /:4 is nested more than 64 deep$/],
+])("YAML with %s", (_, extra, line) => refuseTraining("yaml", {}, line, extra));
+
+test.each([
+  ["data=*x", /--set data=\*x: the value is not YAML: the alias \*x has no anchor &x before it$/],
+  ["data=&x [*x]", /--set data=&x \[\*x\]: the value is not YAML: the alias \*x stands inside of what it refers to$/],
+])("an override with an alias: %s", (override, line) =>
+  expectRefused(["train", "--config", at("good.yaml"), "--set", override], line),
+);
+
+test.skipIf(process.platform === "win32")("a configuration without end (Windows has no /dev/zero)", () =>
+  expectRefused(
+    ["train", "--config", "/dev/zero"],
+    /^soflow: config \/dev\/zero: it cannot be read: a configuration has at most 1048576 bytes$/,
+  ),
+);
+
 test("a truncated safetensors file", async () => {
   await cp(at(MODEL), at("cut"), { recursive: true });
   await truncate(at("cut", "model.safetensors"), 20_000);

@@ -1,20 +1,58 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
+import { constants, createGunzip, gunzipSync } from "node:zlib";
 import { messageOf, UserError } from "../errors.js";
 import type { Dataset, ImageShape, Sample } from "./dataset.js";
 import { readBytes, requireFolder } from "./files.js";
 
-const unzip = promisify(gunzip);
+/** Unpacked bytes of a packed file; a larger one is unpacked by hand, and then read as any other. */
+const MOST_UNPACKED = 200_000_000;
 
-/** A file's bytes, unpacked when its name ends in .gz. */
-const load = async (path: string): Promise<Uint8Array> => {
+/** Bytes that 1 packed byte can become, and those at the beginning that say what a file is. */
+const BEST_RATIO = 1032;
+const HEAD = 16;
+
+/** The first bytes of a packed file; fewer where it is shorter or damaged. */
+const packedHead = (bytes: Uint8Array): Uint8Array => {
+  try {
+    return gunzipSync(bytes.subarray(0, 1024), { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, HEAD);
+  } catch {
+    return new Uint8Array(0);
+  }
+};
+
+/** Unpacks at most `most` bytes: what is too large is not held. Untouched parts of the buffer take no memory. */
+const unpack = async (packed: Uint8Array, path: string, most: number, more: string): Promise<Uint8Array> => {
+  const out = Buffer.allocUnsafeSlow(Math.min(most, BEST_RATIO * packed.length));
+  let done = 0;
+  const stream = createGunzip({ chunkSize: 2 ** 18 });
+  stream.end(packed);
+  try {
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      if (done + piece.length > most) throw new UserError(`${path} unpacks to more than ${most} bytes, ${more}`);
+      done += piece.copy(out, done);
+    }
+  } catch (thrown) {
+    if (thrown instanceof UserError) throw thrown;
+    throw new UserError(`${path} is not a whole gzip file: ${messageOf(thrown)}`);
+  }
+  return out.subarray(0, done);
+};
+
+const BY_HAND = "the most that is unpacked here; unpack it with gunzip";
+
+/**
+ * A file's bytes, unpacked when its name ends in .gz: at most as many as `wanted` says after a look at the first 16, or
+ * 200 million.
+ */
+const load = async (path: string, wanted?: (head: Uint8Array) => number): Promise<Uint8Array> => {
   const bytes = await readBytes(path);
   if (!path.endsWith(".gz")) return bytes;
-  return unzip(bytes).catch((thrown: unknown) => {
-    throw new UserError(`${path} is not a whole gzip file: ${messageOf(thrown)}`);
-  });
+  const head = packedHead(bytes);
+  if (!wanted || head.length < HEAD) return unpack(bytes, path, MOST_UNPACKED, BY_HAND);
+  const size = wanted(head);
+  if (size > MOST_UNPACKED) throw new UserError(`${path} unpacks to ${size} bytes; ${MOST_UNPACKED} are ${BY_HAND}`);
+  return unpack(bytes, path, size, "those that its header asks for");
 };
 
 const inMemory = (
@@ -95,8 +133,8 @@ export const openCifar10 = async (path: string): Promise<Dataset> => {
 const IMAGES_MAGIC = 0x803;
 const LABELS_MAGIC = 0x801;
 
-/** The body of an idx file after checks of magic number and length.   header: magic, then one big-endian size an axis */
-const idx = (bytes: Uint8Array, path: string, magic: number): { sizes: number[]; body: Uint8Array } => {
+/** What an idx file's header says.   header: magic, then one big-endian size an axis */
+const idxHeader = (bytes: Uint8Array, path: string, magic: number) => {
   const axes = magic & 0xff;
   const head = 4 + 4 * axes;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -105,7 +143,13 @@ const idx = (bytes: Uint8Array, path: string, magic: number): { sizes: number[];
       `${path} is not an idx file of bytes with ${axes} axes: it must begin with ${magic.toString(16).padStart(8, "0")}`,
     );
   const sizes = Array.from({ length: axes }, (_, i) => view.getUint32(4 + 4 * i));
-  const wanted = head + sizes.reduce((n, size) => n * size, 1);
+  return { sizes, head, wanted: head + sizes.reduce((n, size) => n * size, 1) };
+};
+
+/** Sizes and body of an idx file, also packed, after checks of magic number and length. */
+const readIdx = async (path: string, magic: number): Promise<{ sizes: number[]; body: Uint8Array }> => {
+  const bytes = await load(path, (start) => idxHeader(start, path, magic).wanted);
+  const { sizes, head, wanted } = idxHeader(bytes, path, magic);
   if (bytes.length !== wanted) throw new UserError(`${path} has ${bytes.length} bytes; its header asks for ${wanted}`);
   return { sizes, body: bytes.subarray(head) };
 };
@@ -126,8 +170,8 @@ export const openMnist = async (path: string): Promise<Dataset> => {
     await find(path, "train-images-idx3-ubyte"),
     await find(path, "train-labels-idx1-ubyte"),
   ];
-  const images = idx(await load(imageFile), imageFile, IMAGES_MAGIC);
-  const labels = idx(await load(labelFile), labelFile, LABELS_MAGIC);
+  const images = await readIdx(imageFile, IMAGES_MAGIC);
+  const labels = await readIdx(labelFile, LABELS_MAGIC);
   const [count = 0, height = 0, width = 0] = images.sizes;
   if (height !== 28 || width !== 28)
     throw new UserError(`${imageFile} holds images of ${width}×${height} pixels; MNIST's are 28×28`);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -224,6 +225,12 @@ test("an image is cut to its centred square, turned as its EXIF data says", asyn
   expect(corners[1]).toEqual([0, 0, 1, 1]); // 6: a quarter turn clockwise, so that left goes up
 });
 
+test("an image at the limit is read, and maxPixels moves it", async () => {
+  await write("limit/a/0.png", await plain("png", RED, 40, 30));
+  const source: DataSource = { kind: "folder", path: at("limit"), size: 8, channels: 3, maxPixels: 1200 };
+  expect((await classesAndLabels(source)).samples).toHaveLength(1);
+});
+
 test("grey, transparent, 16-bit and CMYK images come as the channels that were asked for", async () => {
   const base = { width: 9, height: 9 };
   const grey = sharp(Buffer.alloc(81, 77), { raw: { ...base, channels: 1 } });
@@ -343,6 +350,65 @@ const REFUSED: Readonly<Record<string, readonly [make: () => Promise<DataSource>
     async () => brokenImage("small.png", await plain("png", RED, 20, 5)),
     "bad/small.png/a/small.png is 20×5 pixels; images must be at least 8×8",
   ],
+  "an image of more pixels than are allowed": [
+    async () =>
+      ({ ...(await brokenImage("wide.png", await plain("png", RED, 40, 30))), maxPixels: 1199 }) as DataSource,
+    "bad/wide.png/a/wide.png is 40×30 pixels; images of at most 1199 are decoded (data.maxPixels)",
+  ],
+  "an image that takes more bytes than its pixels say": [
+    async () => {
+      const deep = sharp(await plain("png", RED, 40, 30)).toColourspace("rgb16");
+      const source = await brokenImage("deep.png", await deep.png().toBuffer());
+      return { ...source, maxPixels: 1500 } as DataSource;
+    },
+    "bad/deep.png/a/deep.png takes 7200 bytes to decode; 6000 are allowed, 4 for each of data.maxPixels 1500",
+  ],
+  "an image with a side beyond 65,535": [
+    async () => brokenImage("long.png", await plain("png", RED, 65_536, 8)),
+    "bad/long.png/a/long.png is 65536×8 pixels; a side may have at most 65535",
+  ],
+  "an image file of more bytes than are allowed": [
+    async () => ({ ...(await brokenImage("fat.png", await noisy("png"))), maxPixels: 100 }) as DataSource,
+    /^bad\/fat\.png\/a\/fat\.png has \d+ bytes; at most 200 are read$/,
+  ],
+  "a picture of another format under an image's name": [
+    () => brokenImage("svg.png", '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+    `bad/svg.png/a/svg.png ${NOT_WHOLE}Input buffer contains unsupported image format`,
+  ],
+  "a large image in a shard": [
+    async () =>
+      ({
+        ...(await shardOf("wide.tar", { "0.png": await plain("png", RED), "0.cls": "1" })),
+        maxPixels: 90,
+      }) as DataSource,
+    /^wide\.tar: 0\.png (is 12×10 pixels; images of at most 90 are decoded \(data\.maxPixels\)|has \d+ bytes; at most 180 are read)$/,
+  ],
+  "a label of nested lists": [
+    () => shardOf("nested.tar", { "0.png": "", "0.json": `{"cls": ${"[".repeat(9999)}${"]".repeat(9999)}}` }),
+    /^nested\.tar: 0\.json holds the label ".*"; a label is a whole number from 0$/,
+  ],
+  "a range of a billion shards": [
+    async () => shards("s-{0..999999999}.tar"),
+    "data.path: s-{0..999999999}.tar names more than 100000 files",
+  ],
+  "a packed MNIST file with more than it says": [
+    async () => {
+      const source = await mnist("more-gz", idx([2, 28, 28], ramp(2 * 784)), idx([2], ramp(2)));
+      await rm(at("more-gz/train-images-idx3-ubyte"));
+      await write("more-gz/train-images-idx3-ubyte.gz", gzipSync(idx([2, 28, 28], ramp(3 * 784))));
+      return source;
+    },
+    "more-gz/train-images-idx3-ubyte.gz unpacks to more than 1584 bytes, those that its header asks for",
+  ],
+  "a packed MNIST file that says too much": [
+    async () => {
+      const source = await mnist("huge-gz", idx([2, 28, 28], ramp(2 * 784)), idx([2], ramp(2)));
+      await rm(at("huge-gz/train-images-idx3-ubyte"));
+      await write("huge-gz/train-images-idx3-ubyte.gz", gzipSync(idx([300_000, 28, 28], ramp(784))));
+      return source;
+    },
+    "huge-gz/train-images-idx3-ubyte.gz unpacks to 235200016 bytes; 200000000 are the most that is unpacked here; unpack it with gunzip",
+  ],
   "a link to nothing": [
     async () => {
       await mkdir(at("dangling/a"), { recursive: true });
@@ -445,6 +511,15 @@ const REFUSED: Readonly<Record<string, readonly [make: () => Promise<DataSource>
     "beyond/train-labels-idx1-ubyte: label 0 is 11; MNIST has labels 0 to 9",
   ],
 };
+
+test.skipIf(process.platform === "win32")(
+  "a pipe named like an image is not waited for (Windows has none)",
+  async () => {
+    await mkdir(at("pipe/a"), { recursive: true });
+    execFileSync("mkfifo", [at("pipe/a/1.png")]);
+    expect(await failure(imageFolder("pipe"))).toBe("pipe/a/1.png cannot be read: it is no plain file");
+  },
+);
 
 test.each(Object.entries(REFUSED))("%s is refused in one line that names it", async (_, [make, message]) => {
   const found = await failure(await make());

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { UserError } from "../errors.js";
 import type { Dataset } from "./dataset.js";
 import { readBytes, requireFolder } from "./files.js";
-import { decodeImage, IMAGE_ENDINGS, isImageName, shapeOf, type WantedShape } from "./image.js";
+import { decodeImage, IMAGE_ENDINGS, isImageName, mostImageBytes, shapeOf, type WantedShape } from "./image.js";
 
 type Listing = { readonly folders: readonly string[]; readonly images: readonly string[] };
 
@@ -59,7 +59,10 @@ export const openFolder = async (path: string, wanted: WantedShape): Promise<Dat
     length: files.length,
     read: async (index) => {
       const { file, label } = files[index]!;
-      return { pixels: await decodeImage(await readBytes(file), wanted, file), label };
+      return {
+        pixels: await decodeImage(await readBytes(file, mostImageBytes(wanted.maxPixels)), wanted, file),
+        label,
+      };
     },
     source: (index) => files[index]!.file,
     close: async () => {},

@@ -3,6 +3,7 @@ import { openCifar10, openMnist } from "./binary.js";
 import { cached, type Dataset, limited } from "./dataset.js";
 import { openFolder } from "./folder.js";
 import { openGlyphs } from "./glyphs/glyphs.js";
+import type { WantedShape } from "./image.js";
 import { type LatentsOptions, openLatents } from "./latents/latents.js";
 import type { PointsName } from "./points/distributions.js";
 import { openPoints } from "./points/points.js";
@@ -28,6 +29,8 @@ type Source =
       readonly channels: 1 | 3;
       /** Whether smaller images are enlarged; else they are refused. */
       readonly enlarge?: boolean;
+      /** Pixels of the largest image that is decoded; 64 million by default. */
+      readonly maxPixels?: number | undefined;
     }
   | {
       readonly kind: "webdataset";
@@ -35,6 +38,7 @@ type Source =
       readonly size: number;
       readonly channels: 1 | 3;
       readonly enlarge?: boolean;
+      readonly maxPixels?: number | undefined;
       /** Number of labels, where a shard may lack some; by default one more than the largest found. */
       readonly classCount?: number;
     }
@@ -49,11 +53,17 @@ export const openDataset = async (
   split: "train" | "test" = "train",
 ): Promise<Dataset> => {
   const decoded = (dataset: Dataset): Dataset => cached(limited(dataset, source.workers ?? WORKERS));
-  const square = ({ size, channels, enlarge = false }: { size: number; channels: 1 | 3; enlarge?: boolean }) => ({
+  const square = ({
+    size,
+    channels,
+    enlarge = false,
+    maxPixels,
+  }: Omit<WantedShape, "height" | "width"> & { size: number }) => ({
     channels,
     height: size,
     width: size,
     enlarge,
+    maxPixels,
   });
   switch (source.kind) {
     case "glyphs":

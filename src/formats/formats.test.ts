@@ -60,12 +60,23 @@ describe("safetensors", () => {
     [
       "a header longer than the limit",
       join(new Uint8Array(BigUint64Array.of(2n ** 40n).buffer)),
-      /^f is not a safetensors file: its header would have 1099511627776 bytes$/,
+      /^f is not a safetensors file: its header would have 1099511627776 bytes; at most 8388608 are read$/,
     ],
     [
       "a header longer than the file",
       file("{}").subarray(0, 9),
       /^f is truncated: its header needs 10 bytes, the file has 9$/,
+    ],
+    ["metadata that are no texts", file({ __metadata__: { step: 3 } }), /^f: its __metadata__ must be texts by name$/],
+    [
+      "a type of nested lists",
+      file(`{"a": {"dtype": ${"[".repeat(50_000)}${"]".repeat(50_000)}}}`),
+      /^f: tensor a has element type object; known are /,
+    ],
+    [
+      "a name that steers a terminal",
+      file({ "\u001b[2J\n": 3 }),
+      /^f: tensor �\[2J� has element type undefined; known/,
     ],
     ["no JSON", file("{nope"), /^f is not a safetensors file: its header is not JSON$/],
     ["a list", file("[]"), /^f is not a safetensors file: its header is not an object$/],
@@ -171,6 +182,48 @@ describe("npy and npz", () => {
       "a.npy is truncated: 16 bytes of data are wanted, it has 12",
     );
     expect(() => decodeNpz(Uint8Array.of(1, 2, 3), "a.npz")).toThrow("a.npz is not a whole .npz file");
+  });
+});
+
+describe("hostile npy and npz", () => {
+  const npy = (text: string, more = 0): Uint8Array =>
+    join(
+      Uint8Array.of(0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, text.length, 0),
+      new TextEncoder().encode(text),
+      new Uint8Array(more),
+    );
+  const head = (shape: string, descr = "|u1"): string =>
+    `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }\n`;
+
+  test.each([
+    ["a magic number alone", npy("").subarray(0, 7), /^f is truncated: its header is not whole$/],
+    [
+      "a header beyond the file",
+      npy(head("1")).subarray(0, 30),
+      /^f is truncated or damaged: its header would have \d+ bytes$/,
+    ],
+    ["a negative size", npy(head("-1,")), /^f: its shape is \(-1,\); at most 32 whole numbers are read$/],
+    ["a broken size", npy(head("1.5,")), /^f: its shape is \(1\.5,\); at most 32 whole numbers are read$/],
+    ["a size beyond all", npy(head("9".repeat(40))), /^f: its shape is \(9{40}\); at most 32 whole numbers are read$/],
+    ["many axes", npy(head("1,".repeat(40))), /^f: its shape is \((1,)+\); at most 32 whole numbers are read$/],
+    ["no shape", npy("{'descr': '|u1'}\n"), /^f: its shape is \(\); at most 32 whole numbers are read$/],
+    ["a type that steers a terminal", npy(head("1,", "\u001b[2J")), /^f holds �\[2J in row order; known are /],
+  ])("%s is refused", (_, bytes, message) => {
+    expect(() => decodeNpy(bytes, "f")).toThrow(message);
+    expect(() => decodeNpy(bytes, "f")).toThrow(UserError);
+  });
+
+  test("an archive that states more than it can hold is refused before anything is unpacked", () => {
+    const bytes = encodeNpz({ a: { shape: [3], data: new Uint8Array(3) } });
+    const entry = new DataView(bytes.buffer).getUint32(bytes.length - 6, true);
+    const lying = bytes.slice();
+    const view = new DataView(lying.buffer);
+    view.setUint32(entry + 24, 2 ** 30, true);
+    expect(() => decodeNpz(lying, "f")).toThrow(/^f: a\.npy states 1073741824 bytes; its \d+ cannot hold them$/);
+    view.setUint32(entry + 20, 2 ** 30, true);
+    expect(() => decodeNpz(lying, "f")).toThrow(
+      "f: its arrays would have 1073741824 bytes; at most 268435456 are read",
+    );
   });
 });
 

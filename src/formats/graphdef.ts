@@ -1,5 +1,6 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { messageOf, UserError } from "../errors.js";
+import { shown } from "./randomAccess.js";
 
 /** A constant of a frozen TensorFlow graph: float32, row-major. */
 export type GraphConstant = { readonly shape: readonly number[]; readonly data: Float32Array<ArrayBuffer> };
@@ -13,6 +14,10 @@ const TENSOR = { dtype: 1, shape: 2, content: 4, floats: 5 } as const;
 const SHAPE_DIMENSION = 2;
 const DIMENSION_SIZE = 1;
 const FLOAT = 1;
+
+/** Numbers of all constants that are stored once and stand for many: a short file could ask for any memory. */
+const MOST_REPEATED = 2 ** 22;
+const MOST_AXES = 16;
 
 /** Visits the fields of a message; `visit` reads the field and says so, else it is skipped. */
 const fields = (bytes: Uint8Array, visit: (field: number, type: WireType, reader: BinaryReader) => boolean): void => {
@@ -36,8 +41,20 @@ const shapeOf = (bytes: Uint8Array): number[] => {
   return shape;
 };
 
+/** Counts the numbers that stand for many, and throws when they are too many. */
+type Repeat = (count: number) => void;
+
+const repeats = (): Repeat => {
+  let all = 0;
+  return (count) => {
+    all += count;
+    if (all > MOST_REPEATED)
+      throw new Error(`its constants of one value stand for ${all} numbers; at most ${MOST_REPEATED} are read`);
+  };
+};
+
 /** A float tensor; undefined for one of another type. */
-const tensorOf = (bytes: Uint8Array): GraphConstant | undefined => {
+const tensorOf = (bytes: Uint8Array, repeat: Repeat): GraphConstant | undefined => {
   let [dtype, shape, content] = [0, [] as number[], undefined as Uint8Array | undefined];
   const floats: number[] = [];
   fields(bytes, (field, type, reader) => {
@@ -51,21 +68,25 @@ const tensorOf = (bytes: Uint8Array): GraphConstant | undefined => {
     return true;
   });
   if (dtype !== FLOAT) return undefined;
+  if (shape.length > MOST_AXES) throw new Error(`a tensor has ${shape.length} axes; at most ${MOST_AXES} are read`);
   const size = shape.reduce((n, d) => n * d, 1);
   const data = content ? new Float32Array(new Uint8Array(content).buffer) : Float32Array.from(floats);
-  if (data.length === 1 && size > 1) return { shape, data: new Float32Array(size).fill(data[0]!) }; // one value for all
+  if (data.length === 1 && size > 1) {
+    repeat(size);
+    return { shape, data: new Float32Array(size).fill(data[0]!) };
+  }
   if (data.length !== size) throw new Error(`a tensor of shape [${shape.join(" ")}] has ${data.length} numbers`);
   return { shape, data };
 };
 
-const constantOf = (attributes: readonly Uint8Array[]): GraphConstant | undefined => {
+const constantOf = (attributes: readonly Uint8Array[], repeat: Repeat): GraphConstant | undefined => {
   for (const entry of attributes) {
     let [key, tensor] = ["", undefined as GraphConstant | undefined];
     fields(entry, (field, _, reader) => {
       if (field === ENTRY.key) key = reader.string();
       else if (field === ENTRY.value)
         fields(reader.bytes(), (inner, __, value) => {
-          if (inner === ATTRIBUTE_TENSOR) tensor = tensorOf(value.bytes());
+          if (inner === ATTRIBUTE_TENSOR) tensor = tensorOf(value.bytes(), repeat);
           return inner === ATTRIBUTE_TENSOR;
         });
       else return false;
@@ -79,6 +100,7 @@ const constantOf = (attributes: readonly Uint8Array[]): GraphConstant | undefine
 /** The float constants of a frozen TensorFlow graph (`.pb`), by the names of their nodes. Throws a `UserError` for other bytes. */
 export const readGraphConstants = (bytes: Uint8Array, path: string): Map<string, GraphConstant> => {
   const constants = new Map<string, GraphConstant>();
+  const repeat = repeats();
   try {
     fields(bytes, (field, _, reader) => {
       if (field !== GRAPH_NODE) return false;
@@ -91,12 +113,12 @@ export const readGraphConstants = (bytes: Uint8Array, path: string): Map<string,
         else return false;
         return true;
       });
-      const constant = op === "Const" ? constantOf(attributes) : undefined;
+      const constant = op === "Const" ? constantOf(attributes, repeat) : undefined;
       if (constant) constants.set(name, constant);
       return true;
     });
   } catch (thrown) {
-    throw new UserError(`${path} is not a frozen TensorFlow graph: ${messageOf(thrown)}`);
+    throw new UserError(`${path} is not a frozen TensorFlow graph: ${shown(messageOf(thrown), 200)}`);
   }
   if (constants.size === 0)
     throw new UserError(`${path} is not a frozen TensorFlow graph: it holds no float constants`);

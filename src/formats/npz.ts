@@ -1,5 +1,6 @@
-import { unzipSync, zipSync } from "fflate";
+import { type UnzipFileInfo, unzipSync, zipSync } from "fflate";
 import { UserError } from "../errors.js";
+import { shown } from "./randomAccess.js";
 
 /** A dense array of a .npy file: bytes, floats or 64-bit integers, row by row. */
 export type NpyArray = {
@@ -28,23 +29,40 @@ export const encodeNpy = ({ shape, data }: NpyArray): Uint8Array => {
   return bytes;
 };
 
-/** Reads a .npy file of version 1 to 3 in row order. Throws a `UserError` that names `file`. */
-export const decodeNpy = (bytes: Uint8Array, file: string): NpyArray => {
+/** Axes and size of an array's header, which is a Python dictionary in text. */
+const MOST_AXES = 32;
+const LARGEST_HEADER = 2 ** 16;
+
+/** What a .npy header says: its text, and where the numbers begin. */
+const npyHeader = (bytes: Uint8Array, file: string): { text: string; end: number } => {
   if (!MAGIC.every((byte, i) => bytes[i] === byte)) throw new UserError(`${file} is not a .npy file`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const wide = bytes[6]! > 1;
-  const start = wide ? 12 : 10;
-  const end = start + (wide ? view.getUint32(8, true) : view.getUint16(8, true));
-  const text = new TextDecoder().decode(bytes.subarray(start, end));
+  const start = bytes[6]! > 1 ? 12 : 10;
+  if (bytes.length < start) throw new UserError(`${file} is truncated: its header is not whole`);
+  const end = start + (start === 12 ? view.getUint32(8, true) : view.getUint16(8, true));
+  if (end > bytes.length || end > LARGEST_HEADER)
+    throw new UserError(`${file} is truncated or damaged: its header would have ${end} bytes`);
+  return { text: new TextDecoder().decode(bytes.subarray(start, end)), end };
+};
+
+/** The sizes in a .npy header's text. */
+export const npyShape = (text: string, file: string): number[] => {
+  const written = /'shape':\s*\(([^)]*)\)/.exec(text)?.[1];
+  const parts = (written ?? "?").split(",").filter((part) => part.trim() !== "");
+  if (parts.length > MOST_AXES || !parts.every((part) => /^\s*\d{1,15}\s*$/.test(part)))
+    throw new UserError(`${file}: its shape is (${shown(written ?? "")}); at most ${MOST_AXES} whole numbers are read`);
+  return parts.map(Number);
+};
+
+/** Reads a .npy file of version 1 to 3 in row order. Throws a `UserError` that names `file`. */
+export const decodeNpy = (bytes: Uint8Array, file: string): NpyArray => {
+  const { text, end } = npyHeader(bytes, file);
   const code = /'descr':\s*'([^']*)'/.exec(text)?.[1] as Code;
-  const shape = (/'shape':\s*\(([^)]*)\)/.exec(text)?.[1] ?? "")
-    .split(",")
-    .filter((part) => part.trim() !== "")
-    .map(Number);
   if (!Object.hasOwn(TYPES, code) || /'fortran_order':\s*True/.test(text))
     throw new UserError(
-      `${file} holds ${code} in ${/True/.test(text) ? "column" : "row"} order; known are ${Object.keys(TYPES).join(", ")} in row order`,
+      `${file} holds ${shown(String(code))} in ${/True/.test(text) ? "column" : "row"} order; known are ${Object.keys(TYPES).join(", ")} in row order`,
     );
+  const shape = npyShape(text, file);
   const Type = TYPES[code];
   const wanted = shape.reduce((n, size) => n * size, 1) * Type.BYTES_PER_ELEMENT;
   if (bytes.length - end !== wanted)
@@ -59,15 +77,37 @@ export const encodeNpz = (arrays: Readonly<Record<string, NpyArray>>): Uint8Arra
     mtime: new Date(1980, 0, 1), // the same arrays are the same bytes
   });
 
-/** The arrays of a .npz file. */
+/** Bytes of all arrays of a file that is read whole, and of those that one packed byte can become. */
+const MOST_UNPACKED = 2 ** 28;
+const BEST_RATIO = 1032;
+
+/** Passes a member whose size can be true and is not too much beside those before it. */
+const sizeGuard = (file: string): ((member: UnzipFileInfo) => boolean) => {
+  let all = 0;
+  return ({ name, size, originalSize, compression }) => {
+    all += originalSize;
+    const most = compression === 0 ? size : BEST_RATIO * size;
+    if (originalSize > most)
+      throw new UserError(`${file}: ${shown(name)} states ${originalSize} bytes; its ${size} cannot hold them`);
+    if (all > MOST_UNPACKED)
+      throw new UserError(`${file}: its arrays would have ${all} bytes; at most ${MOST_UNPACKED} are read`);
+    return true;
+  };
+};
+
+/** The arrays of a .npz file, at most 256 MiB of them. Throws a `UserError` that names `file`. */
 export const decodeNpz = (bytes: Uint8Array, file: string): Record<string, NpyArray> => {
   let members: Record<string, Uint8Array>;
   try {
-    members = unzipSync(bytes);
-  } catch {
+    members = unzipSync(bytes, { filter: sizeGuard(file) });
+  } catch (thrown) {
+    if (thrown instanceof UserError) throw thrown;
     throw new UserError(`${file} is not a whole .npz file`);
   }
   return Object.fromEntries(
-    Object.entries(members).map(([name, npy]) => [name.replace(/\.npy$/, ""), decodeNpy(npy, `${file}: ${name}`)]),
+    Object.entries(members).map(([name, npy]) => [
+      name.replace(/\.npy$/, ""),
+      decodeNpy(npy, `${file}: ${shown(name)}`),
+    ]),
   );
 };

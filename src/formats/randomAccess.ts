@@ -18,7 +18,7 @@ export const fromBytes = (bytes: Uint8Array, name: string): RandomAccess => ({
 const LONGEST = 80;
 
 /** Foreign text as an error may show it: one line, no control characters, not too long. */
-export const shown = (text: string): string => {
-  const clean = text.slice(0, LONGEST + 1).replace(/[^\x20-\x7e\xa1-\uffff]|[\u2028\u2029\u202a-\u202e]/g, "\ufffd");
-  return clean.length > LONGEST ? `${clean.slice(0, LONGEST)}…` : clean;
+export const shown = (text: string, longest = LONGEST): string => {
+  const clean = text.slice(0, longest + 1).replace(/[^\x20-\x7e\xa1-\uffff]|[\u2028\u2029\u202a-\u202e]/g, "\ufffd");
+  return clean.length > longest ? `${clean.slice(0, longest)}…` : clean;
 };

@@ -1,5 +1,6 @@
 import { UserError } from "../errors.js";
 import { sizeOf } from "../graph/dtype.js";
+import { shown } from "./randomAccess.js";
 
 /** Element types of the safetensors format. */
 export type SafetensorsType = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL";
@@ -34,7 +35,8 @@ export type SafetensorsHeader = {
 };
 
 const LENGTH_BYTES = 8;
-const LONGEST_HEADER = 100 * 2 ** 20;
+/** Bytes of a header, as JSON; those of large models have one or two million. */
+const LONGEST_HEADER = 2 ** 23;
 
 /** Length of the JSON header, from the first 8 bytes; `fileSize` guards against nonsense. */
 export const headerLength = (first: Uint8Array, fileSize: number, file: string): number => {
@@ -42,7 +44,9 @@ export const headerLength = (first: Uint8Array, fileSize: number, file: string):
     throw new UserError(`${file} is not a safetensors file: it has only ${fileSize} bytes`);
   const length = Number(new DataView(first.buffer, first.byteOffset).getBigUint64(0, true));
   if (length > LONGEST_HEADER)
-    throw new UserError(`${file} is not a safetensors file: its header would have ${length} bytes`);
+    throw new UserError(
+      `${file} is not a safetensors file: its header would have ${length} bytes; at most ${LONGEST_HEADER} are read`,
+    );
   if (LENGTH_BYTES + length > fileSize)
     throw new UserError(
       `${file} is truncated: its header needs ${LENGTH_BYTES + length} bytes, the file has ${fileSize}`,
@@ -53,28 +57,33 @@ export const headerLength = (first: Uint8Array, fileSize: number, file: string):
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+const MOST_AXES = 32;
 const isSize = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
+
+const isMetadata = (value: unknown): value is Readonly<Record<string, string>> =>
+  isRecord(value) && Object.values(value).every((text) => typeof text === "string");
 
 const entryOf = (name: string, value: unknown, file: string): Entry => {
   const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : ({} as Record<string, unknown>);
   const known = typeof dtype === "string" && Object.hasOwn(SAFETENSORS_BYTES, dtype);
   if (!known)
     throw new UserError(
-      `${file}: tensor ${name} has element type ${String(dtype)}; known are ${Object.keys(SAFETENSORS_BYTES).join(", ")}`,
+      `${file}: tensor ${shown(name)} has element type ${typeof dtype === "string" ? shown(dtype) : typeof dtype}; known are ${Object.keys(SAFETENSORS_BYTES).join(", ")}`,
     );
   if (
     !Array.isArray(shape) ||
+    shape.length > MOST_AXES ||
     !shape.every(isSize) ||
     !Array.isArray(offsets) ||
     offsets.length !== 2 ||
     !offsets.every(isSize)
   )
-    throw new UserError(`${file}: the entry of tensor ${name} is malformed`);
+    throw new UserError(`${file}: the entry of tensor ${shown(name)} is malformed`);
   const [start, end] = offsets as [number, number];
   const bytes = sizeOf(shape) * SAFETENSORS_BYTES[dtype as SafetensorsType];
   if (end - start !== bytes)
     throw new UserError(
-      `${file}: tensor ${name} of shape [${shape}] takes ${bytes} bytes, its entry says ${end - start}`,
+      `${file}: tensor ${shown(name)} of shape [${shape}] takes ${bytes} bytes, its entry says ${end - start}`,
     );
   return { dtype: dtype as SafetensorsType, shape, start, end };
 };
@@ -89,7 +98,8 @@ export const parseHeader = (json: Uint8Array, fileSize: number, file: string): S
   }
   if (!isRecord(parsed)) throw new UserError(`${file} is not a safetensors file: its header is not an object`);
   const all = Object.entries(parsed);
-  const metadata = (parsed.__metadata__ ?? {}) as Record<string, string>;
+  const metadata = parsed.__metadata__ ?? {};
+  if (!isMetadata(metadata)) throw new UserError(`${file}: its __metadata__ must be texts by name`);
   const entries = new Map(
     all.filter(([name]) => name !== "__metadata__").map(([name, value]) => [name, entryOf(name, value, file)]),
   );
@@ -102,10 +112,12 @@ const checkLayout = (entries: ReadonlyMap<string, Entry>, available: number, fil
   let at = 0;
   for (const [name, { start, end }] of [...entries].sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
     if (start !== at)
-      throw new UserError(`${file}: tensor ${name} starts at byte ${start} of the data; byte ${at} was expected`);
+      throw new UserError(
+        `${file}: tensor ${shown(name)} starts at byte ${start} of the data; byte ${at} was expected`,
+      );
     if (end > available)
       throw new UserError(
-        `${file} is truncated: tensor ${name} ends at byte ${end} of the data, the file has ${available}`,
+        `${file} is truncated: tensor ${shown(name)} ends at byte ${end} of the data, the file has ${available}`,
       );
     at = end;
   }
@@ -156,13 +168,23 @@ export const halfToNumber = (bits: number): number => {
 export const bfloatToNumber = (bits: number): number => new Float32Array(Uint32Array.of(bits << 16).buffer)[0]!;
 
 /** As `bfloatToNumber`, for many. */
-const widenBfloats = (bits: Uint16Array): Float32Array<ArrayBuffer> =>
-  new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
+const widenBfloats = (bits: Uint16Array): Float32Array<ArrayBuffer> => {
+  const wide = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) wide[i] = bits[i]! << 16;
+  return new Float32Array(wide.buffer);
+};
+
+/** The exact values of many halves. `Float32Array.from` would make a list of them first. */
+const widenHalves = (bits: Uint16Array): Float32Array<ArrayBuffer> => {
+  const wide = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) wide[i] = halfToNumber(bits[i]!);
+  return wide;
+};
 
 /** The values of a tensor from its bytes. Halves and bfloat16 are widened to float32. */
 export const decodeTensor = (dtype: SafetensorsType, bytes: Uint8Array) => {
   const { buffer } = new Uint8Array(bytes); // a copy of its own is aligned
-  if (dtype === "F16") return Float32Array.from(new Uint16Array(buffer), halfToNumber);
+  if (dtype === "F16") return widenHalves(new Uint16Array(buffer));
   if (dtype === "BF16") return widenBfloats(new Uint16Array(buffer));
   return new CONSTRUCTORS[dtype](buffer);
 };

@@ -26,10 +26,14 @@ export type Zip = {
   readonly locate: (member: ZipMember) => Promise<number>;
   /** All bytes of a small member, unpacked and checked; refused when they would be more than `most`. */
   readonly unpack: (member: ZipMember, most: number) => Promise<Uint8Array>;
+  /** The unpacked bytes of a large deflated member in order, in pieces of a few megabytes at most. */
+  readonly pieces: (member: ZipMember) => AsyncGenerator<Uint8Array>;
 };
 
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
+/** Bytes that one deflated byte can become. */
+const BEST_RATIO = 1032;
 const UTF8 = new TextDecoder();
 /** Bytes given to the decompressor at once; each gives at most 1032. */
 const PIECE = 4096;
@@ -41,7 +45,13 @@ const PIECE = 4096;
 export const openZip = async (source: RandomAccess): Promise<Zip> => {
   const members = await readDirectory(source);
   const locate = (member: ZipMember) => dataStart(source, member);
-  return { name: source.name, members, locate, unpack: (member, most) => unpack(source, member, most) };
+  return {
+    name: source.name,
+    members,
+    locate,
+    unpack: (member, most) => unpack(source, member, most),
+    pieces: (member) => inflated(source, member),
+  };
 };
 
 const refuse = (source: RandomAccess, { name }: ZipMember, problem: string): UserError =>
@@ -82,23 +92,60 @@ export const requireChecksum = (
     throw new UserError(`${source.name} is damaged: the checksum of member ${shown(name)} does not match`);
 };
 
+/** Holds the stated size against what deflate can do, before room is made for it. */
+const requirePossible = (source: RandomAccess, member: ZipMember): void => {
+  const { size, packed } = member;
+  if (size > BEST_RATIO * packed)
+    throw refuse(source, member, `states ${size} bytes, which ${packed} packed ones cannot hold`);
+};
+
+/** Unpacks small pieces as they are pushed, and refuses the first byte too many. */
+const inflater = (source: RandomAccess, member: ZipMember, take: (piece: Uint8Array) => void) => {
+  let done = 0;
+  const stream = new Inflate((piece) => {
+    done += piece.length;
+    if (done > member.size)
+      throw refuse(source, member, `unpacks to more than the ${member.size} bytes that it states`);
+    take(piece);
+  });
+  const push = (raw: Uint8Array, last: boolean): void => {
+    try {
+      stream.push(raw, last);
+    } catch (thrown) {
+      if (thrown instanceof UserError) throw thrown;
+      throw refuse(source, member, "is damaged: it cannot be unpacked");
+    }
+  };
+  const end = (): void => {
+    if (done !== member.size) throw refuse(source, member, `unpacks to ${done} bytes; it states ${member.size}`);
+  };
+  return { push, end };
+};
+
 /** Unpacks in small pieces and stops at the first byte too many. */
 const inflate = (source: RandomAccess, member: ZipMember, raw: Uint8Array): Uint8Array => {
+  requirePossible(source, member);
   const out = new Uint8Array(member.size);
   let done = 0;
-  const inflater = new Inflate((piece) => {
-    if (done + piece.length > member.size)
-      throw refuse(source, member, `unpacks to more than the ${member.size} bytes that it states`);
+  const { push, end } = inflater(source, member, (piece) => {
     out.set(piece, done);
     done += piece.length;
   });
-  try {
-    for (let at = 0; at < raw.length; at += PIECE)
-      inflater.push(raw.subarray(at, at + PIECE), at + PIECE >= raw.length);
-  } catch (thrown) {
-    if (thrown instanceof UserError) throw thrown;
-    throw refuse(source, member, "is damaged: it cannot be unpacked");
-  }
-  if (done !== member.size) throw refuse(source, member, `unpacks to ${done} bytes; it states ${member.size}`);
+  for (let at = 0; at < raw.length; at += PIECE) push(raw.subarray(at, at + PIECE), at + PIECE >= raw.length);
+  end();
   return out;
 };
+
+async function* inflated(source: RandomAccess, member: ZipMember): AsyncGenerator<Uint8Array> {
+  requirePossible(source, member);
+  const { packed } = member;
+  const start = await dataStart(source, member);
+  const found: Uint8Array[] = [];
+  const { push, end } = inflater(source, member, (piece) => found.push(piece));
+  for (let at = 0; at < packed; at += PIECE) {
+    const raw = await source.read(start + at, Math.min(PIECE, packed - at));
+    push(raw, at + PIECE >= packed);
+    yield* found.splice(0);
+  }
+  end();
+}

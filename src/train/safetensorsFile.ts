@@ -1,5 +1,6 @@
-import { type FileHandle, open } from "node:fs/promises";
-import { UserError } from "../errors.js";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { messageOf, UserError } from "../errors.js";
+import { shown } from "../formats/randomAccess.js";
 import {
   decodeTensor,
   encodeHeader,
@@ -66,13 +67,27 @@ export type OpenSafetensors = {
   readonly close: () => Promise<void>;
 };
 
+/** Opens a plain file and gives its size. Throws a `UserError` where there is none, or it may not be read. */
+export const openPlainFile = async (
+  path: string,
+  wanted = "a file",
+): Promise<{ readonly file: FileHandle; readonly size: number }> => {
+  const refuse = (thrown: NodeJS.ErrnoException): never => {
+    throw new UserError(
+      thrown.code === "ENOENT" ? `there is no file ${path}` : `${path} cannot be read: ${messageOf(thrown)}`,
+    );
+  };
+  const found = await stat(path).catch(refuse);
+  if (!found.isFile())
+    // a pipe would be waited for
+    throw new UserError(`${path} is ${found.isDirectory() ? "a folder" : "no plain file"}; give ${wanted}`);
+  return { file: await open(path).catch(refuse), size: found.size };
+};
+
 /** Opens and checks a file; throws a `UserError` that names it when it is not whole. */
 export const openSafetensors = async (path: string): Promise<OpenSafetensors> => {
-  const file = await open(path).catch(() => {
-    throw new UserError(`there is no file ${path}`);
-  });
+  const { file, size } = await openPlainFile(path);
   try {
-    const { size } = await file.stat();
     const length = headerLength(await readRange(file, 0, Math.min(8, size)), size, path);
     const header = parseHeader(await readRange(file, 8, length), size, path);
     const readWhole = (name: string) => readTensor(file, header, path, name);
@@ -96,10 +111,10 @@ const readTensor = async (
 ): Promise<Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>> => {
   const entry = header.entries.get(name);
   if (!entry) throw new UserError(`${path} has no tensor ${name}`);
-  const data = decodeTensor(
-    entry.dtype,
-    await readRange(file, header.dataStart + entry.start, entry.end - entry.start),
-  );
+  const size = entry.end - entry.start;
+  const bytes = await readRange(file, header.dataStart + entry.start, size);
+  if (bytes.length < size) throw new UserError(`${path} is truncated: tensor ${shown(name)} is not whole`);
+  const data = decodeTensor(entry.dtype, bytes);
   if (data instanceof Float32Array || data instanceof Float64Array) return data;
-  throw new UserError(`${path}: tensor ${name} has element type ${entry.dtype}; weights are floats`);
+  throw new UserError(`${path}: tensor ${shown(name)} has element type ${entry.dtype}; weights are floats`);
 };

@@ -1,9 +1,16 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
+import { shown } from "../formats/randomAccess.js";
 import { writeFileAtomically } from "./files.js";
-import { type OpenSafetensors, openSafetensors, type StoredTensor, writeSafetensors } from "./safetensorsFile.js";
+import {
+  type OpenSafetensors,
+  openPlainFile,
+  openSafetensors,
+  type StoredTensor,
+  writeSafetensors,
+} from "./safetensorsFile.js";
 
 /** Bytes of tensors in one file; a larger model is kept in several, as Hugging Face's libraries do. */
 export const LARGEST_FILE = 4e9;
@@ -57,19 +64,28 @@ export const writeWeights = async (
   await writeFileAtomically(join(folder, INDEX), `${JSON.stringify(index, null, 2)}\n`);
 };
 
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isShardName = (name: unknown): name is string =>
+  typeof name === "string" && basename(name) === name && name.endsWith(".safetensors");
+
+/** Files of a model; the largest that are published have a few hundred. */
+const MOST_SHARDS = 4096;
+
 /** File names in an index, each once. Throws a `UserError` for anything that is no list of files beside it. */
 export const shardsOf = (text: string, path: string): readonly string[] => {
   try {
-    const map = (JSON.parse(text) as { weight_map?: Record<string, unknown> }).weight_map ?? {};
-    const names = [...new Set(Object.values(map))];
+    const index: unknown = JSON.parse(text);
+    const map = isRecord(index) ? index.weight_map : undefined;
+    const names = isRecord(map) ? [...new Set(Object.values(map))] : [];
     if (names.length === 0) throw new Error("it has no weight_map");
-    const odd = names.find(
-      (name) => typeof name !== "string" || basename(name) !== name || !name.endsWith(".safetensors"),
-    );
-    if (odd !== undefined) throw new Error(`it names ${JSON.stringify(odd)}, which is no file beside it`);
+    if (names.length > MOST_SHARDS) throw new Error(`it names ${names.length} files; at most ${MOST_SHARDS} are read`);
+    const odd = names.find((name) => !isShardName(name));
+    if (odd !== undefined) throw new Error(`it names ${shown(JSON.stringify(odd))}, which is no file beside it`);
     return names as string[];
   } catch (thrown) {
-    throw new UserError(`${path} is no index of shards: ${messageOf(thrown)}`);
+    throw new UserError(`${path} is no index of shards: ${shown(messageOf(thrown), 200)}`);
   }
 };
 
@@ -77,10 +93,24 @@ const closeAll = async (files: readonly OpenSafetensors[]): Promise<void> => {
   for (const file of files) await file.close();
 };
 
+/** Bytes of an index, as many as those of a header of one file. */
+const LARGEST_INDEX = 2 ** 23;
+
+const readIndex = async (path: string): Promise<string> => {
+  const { file, size } = await openPlainFile(path);
+  try {
+    if (size > LARGEST_INDEX)
+      throw new UserError(`${path} is no index of shards: it has ${size} bytes; at most ${LARGEST_INDEX} are read`);
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
+  }
+};
+
 const openShards = async (index: string): Promise<OpenSafetensors> => {
   const files: OpenSafetensors[] = [];
   try {
-    for (const name of shardsOf(await readFile(index, "utf8"), index))
+    for (const name of shardsOf(await readIndex(index), index))
       files.push(await openSafetensors(join(dirname(index), name)));
   } catch (thrown) {
     await closeAll(files);

@@ -10,8 +10,10 @@ import { call, dict, integer, op, pickle, storage, tensor, text, tuple } from ".
 
 /** Damaged files: whatever a changed byte makes of one, it is read or refused by a `UserError`, soon and in little memory. */
 
-const INPUTS = 100_000;
-const LONGEST_MS = 1000;
+/** A sample of what scripts/check/fuzz.mjs does with every format, and one input at a time. */
+const INPUTS = 20_000;
+/** No input may run without end; how fast the machine is decides nothing. */
+const LONGEST_MS = 60_000;
 const LARGEST_GROWTH = 400 * 2 ** 20;
 
 /** Marsaglia's xorshift with 32 bits: whole numbers below n. */
@@ -118,7 +120,7 @@ const loadSeeds = async () => {
   return { files: [...files, old], parts: await Promise.all(parts) };
 };
 
-test(`${INPUTS} damaged files and pickles are read or refused`, { timeout: 60_000 }, async () => {
+test(`${INPUTS} damaged files and pickles are read or refused`, async () => {
   const { files, parts } = await loadSeeds();
   const below = generator(20251217);
   const counts = { read: 0, refused: 0 };

@@ -76,6 +76,7 @@ export const setItems = (m: Machine, pairs: readonly Value[]): void => {
 
 export const fill = (m: Machine, dict: Dict, pairs: readonly Value[]): Dict => {
   if (pairs.length % 2 !== 0) m.fail("a key of a dictionary has no value");
+  m.spend(pairs.length / 2);
   for (let i = 0; i < pairs.length; i += 2) {
     const key = pairs[i]!;
     if (key instanceof List || key instanceof Dict) m.fail(`${kindOf(key)} cannot be a key of a dictionary`);

@@ -3,11 +3,12 @@ import type { Value, Vocabulary } from "./values.js";
 
 /** Bounds that no checkpoint of a network comes near; they keep a hostile file from taking memory or time. */
 export const LIMITS = {
-  stack: 1_000_000,
+  stack: 250_000,
   marks: 1_000,
-  memo: 1_000_000,
-  objects: 2_000_000,
-  items: 20_000_000,
+  memo: 500_000,
+  objects: 500_000,
+  /** Items that are copied, and entries of dictionaries. */
+  items: 1_000_000,
   /** Bytes of an integer, and of a line of text. */
   integer: 256,
   line: 1_000,
@@ -102,7 +103,7 @@ export class Machine {
   /** Counts items that an instruction copies, so that a short pickle cannot copy a long list again and again. */
   spend(items: number): void {
     this.items += items;
-    if (this.items > LIMITS.items) this.fail(`it copies more than ${LIMITS.items} items`);
+    if (this.items > LIMITS.items) this.fail(`it copies or holds more than ${LIMITS.items} items`);
   }
 
   pop(): Value {

@@ -1,7 +1,7 @@
 import { UserError } from "../../errors.js";
 import { unpickleAt } from "../pickle/unpickle.js";
 import { List, type Value } from "../pickle/values.js";
-import type { RandomAccess } from "../randomAccess.js";
+import { type RandomAccess, shown } from "../randomAccess.js";
 import { SAFETENSORS_BYTES } from "../safetensors.js";
 import { Storage, torchVocabulary } from "./vocabulary.js";
 
@@ -59,11 +59,11 @@ export const openLegacy = async (source: RandomAccess): Promise<Legacy> => {
     const [count, storage] = [await countAt(source, at), storages.get(key)];
     if (storage === undefined || count !== storage.elements)
       throw new UserError(
-        `${name}: storage ${key} has ${count} elements, its tensors say ${storage?.elements ?? "nothing"}`,
+        `${name}: storage ${shown(key)} has ${count} elements, its tensors say ${storage?.elements ?? "nothing"}`,
       );
     starts.set(key, at + COUNT_BYTES);
     at += COUNT_BYTES + count * SAFETENSORS_BYTES[storage.dtype];
-    if (at > size) throw new UserError(`${name} is truncated: storage ${key} ends at byte ${at} of ${size}`);
+    if (at > size) throw new UserError(`${name} is truncated: storage ${shown(key)} ends at byte ${at} of ${size}`);
   }
   return { value: values[3]!, starts };
 };

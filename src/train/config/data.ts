@@ -26,6 +26,8 @@ const common = {
 const kind = <const K extends string>(name: K, meaning: string) => z.literal(name).describe(meaning);
 const size = () => count(4);
 const channels = () => z.literal([1, 3]);
+const maxPixels = () =>
+  count().optional().describe("pixels of the largest image that is decoded; 64 million by default");
 
 export const dataSchema = z
   .discriminatedUnion("kind", [
@@ -41,6 +43,7 @@ export const dataSchema = z
       path: text().describe("the folder, relative to the working directory"),
       size: size().describe("side of an image, in pixels; larger ones are cropped square and scaled down"),
       channels: channels().default(3).describe("1 is grey, 3 is RGB"),
+      maxPixels: maxPixels(),
       ...common,
     }),
     z.strictObject({
@@ -48,6 +51,7 @@ export const dataSchema = z
       path: text().describe("one tar or a pattern such as shards/train-*.tar, relative to the working directory"),
       size: size().default(32).describe("side of an image, in pixels"),
       channels: channels().default(3).describe("1 is grey, 3 is RGB"),
+      maxPixels: maxPixels(),
       ...common,
     }),
     z.strictObject({

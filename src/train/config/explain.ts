@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { oneOf } from "../../errors.js";
+import { shown } from "../../formats/randomAccess.js";
 import { didYouMean } from "./nearest.js";
 import type { Path, Source } from "./source.js";
 import { fieldsOf, follow } from "./walk.js";
@@ -7,7 +8,8 @@ import { fieldsOf, follow } from "./walk.js";
 type Issue = z.core.$ZodIssue;
 type Problem = { readonly path: Path; readonly text: string; readonly at?: "key" };
 
-const show = (value: unknown): string => JSON.stringify(value) ?? String(value);
+const LONGEST = 200;
+const show = (value: unknown): string => shown(JSON.stringify(value) ?? String(value), LONGEST);
 const dotted = (path: Path): string => path.map(String).join(".");
 
 const kindOf = (value: unknown): string =>

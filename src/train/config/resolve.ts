@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
@@ -35,13 +35,39 @@ const findConfig = (file: string, verb: "train" | "compare"): string => {
   );
 };
 
+/** Bytes of a configuration. */
+const LARGEST = 2 ** 20;
+
+/** At most `LARGEST` bytes of a file and one, whatever kind of file it is: some have no end. */
+const readStart = (path: string): Buffer => {
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.allocUnsafe(LARGEST + 1);
+    let done = 0;
+    for (let n = 1; n > 0 && done < bytes.length; done += n) n = readSync(file, bytes, done, bytes.length - done, null);
+    return bytes.subarray(0, done);
+  } finally {
+    closeSync(file);
+  }
+};
+
 const read = (path: string): string => {
   try {
-    return readFileSync(path, "utf8");
+    const bytes = readStart(path);
+    if (bytes.length > LARGEST) throw new Error(`a configuration has at most ${LARGEST} bytes`);
+    return bytes.toString("utf8");
   } catch (thrown) {
     throw new UserError(`config ${path}: it cannot be read: ${messageOf(thrown)}`);
   }
 };
+
+/** Problems that are listed; the others are counted. */
+const MOST_LISTED = 20;
+
+const listed = (problems: readonly string[]): string =>
+  problems.length <= MOST_LISTED
+    ? problems.join("\n")
+    : [...problems.slice(0, MOST_LISTED), `and ${problems.length - MOST_LISTED} more`].join("\n");
 
 /** What a schema makes of YAML text; errors as in `parseConfig`. */
 export const parseWith = <S extends z.ZodType>(
@@ -52,7 +78,7 @@ export const parseWith = <S extends z.ZodType>(
 ): z.output<S> => {
   const source = readSource(text, name, overrides);
   const result = schema.safeParse(source.value);
-  if (!result.success) throw new UserError(explain(schema, source, result.error.issues).join("\n"));
+  if (!result.success) throw new UserError(listed(explain(schema, source, result.error.issues)));
   return result.data;
 };
 

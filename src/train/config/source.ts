@@ -1,5 +1,7 @@
-import { isMap, isScalar, LineCounter, type Node, parse, parseDocument } from "yaml";
+import { isMap, isScalar, type Node } from "yaml";
 import { messageOf, UserError } from "../../errors.js";
+import { shown } from "../../formats/randomAccess.js";
+import { parseYaml } from "./yaml.js";
 
 export type Path = readonly PropertyKey[];
 
@@ -25,9 +27,11 @@ const parseOverride = (written: string): Override => {
   if (at < 0 || path.some((key) => key === ""))
     throw new UserError(`--set ${written}: expected section.field=value, such as --set train.steps=2000`);
   try {
-    return { path, value: parse(written.slice(at + 1), { prettyErrors: false }), written: `--set ${written}` };
+    return { path, value: parseYaml(written.slice(at + 1), "value").value, written: `--set ${written}` };
   } catch (thrown) {
-    throw new UserError(`--set ${written}: the value is not YAML: ${messageOf(thrown)}`);
+    if (!(thrown instanceof UserError)) throw thrown;
+    const [first = ""] = messageOf(thrown).split("\n");
+    throw new UserError(`--set ${written}: the value is not YAML: ${first.replace(/^value(:\d+)* /, "")}`);
   }
 };
 
@@ -36,7 +40,7 @@ const setIn = (value: unknown, { path, value: leaf, written }: Override, depth =
   if (key === undefined) return leaf;
   if (value !== undefined && value !== null && !isRecord(value))
     throw new UserError(
-      `${written}: ${path.slice(0, depth).join(".")} is ${JSON.stringify(value)}, which has no fields`,
+      `${written}: ${path.slice(0, depth).join(".")} is ${shown(JSON.stringify(value) ?? String(value))}, which has no fields`,
     );
   const section = value ?? {};
   return { ...section, [key]: setIn(section[key], { path, value: leaf, written }, depth + 1) };
@@ -60,17 +64,12 @@ const offsetOf = (root: Node | null, path: Path, at: "value" | "key"): number =>
 
 /** Reads YAML text; `name` is what errors call it. Throws `UserError` with one line for each thing that is not YAML. */
 export const readSource = (text: string, name: string, overrides: readonly string[] = []): Source => {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const place = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return `${name}:${line}:${col}`;
-  };
-  if (document.errors.length > 0)
-    throw new UserError(document.errors.map((error) => `${place(error.pos[0])} ${error.message}`).join("\n"));
-  const parsed: unknown = document.toJS() ?? {};
+  const { document, value, place } = parseYaml(text, name);
+  const parsed: unknown = value ?? {};
   if (!isRecord(parsed))
-    throw new UserError(`${place(0)} expected sections such as data: and model:, found ${JSON.stringify(parsed)}`);
+    throw new UserError(
+      `${place(0)} expected sections such as data: and model:, found ${shown(JSON.stringify(parsed) ?? String(parsed))}`,
+    );
   const parsedOverrides = overrides.map(parseOverride);
   return {
     value: parsedOverrides.reduce<unknown>((value, override) => setIn(value, override), parsed),

@@ -1,4 +1,3 @@
-import { readRows } from "../../data/latents/hdf5.js";
 import { type LatentsFile, openLatentsFile } from "../../data/latents/latents.js";
 import { UserError } from "../../errors.js";
 import { requireNew, writeLatentsFile } from "./encode.js";
@@ -45,7 +44,7 @@ async function* piecesOf(ranges: ReturnType<typeof rangesOf>) {
     const atOnce = Math.max(1, Math.floor(SLAB / (4 * part.channels * part.side ** 2)));
     for (let start = first; start < last; start += atOnce) {
       const end = Math.min(last, start + atOnce);
-      yield { first: at, rows: readRows(part.file.path, part.latents, start, end) as Float32Array };
+      yield { first: at, rows: part.latents.rows(start, end) as Float32Array };
       at += end - start;
     }
   }

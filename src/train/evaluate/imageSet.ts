@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { type DataSource, type Dataset, openDataset } from "../../data/index.js";
+import { classCountOf } from "../../data/labels.js";
 import { UserError } from "../../errors.js";
 import { resolveConfig } from "../config/index.js";
 import { type NpzFile, openNpz } from "./npzFile.js";
@@ -49,16 +50,24 @@ const imagesOf = async (file: NpzFile, path: string): Promise<ImageSet> => {
   if (shape.length !== 4 || height !== width || (channels !== 3 && channels !== 1))
     throw new UserError(`${path}: arr_0 is [${shape.join(", ")}]; images must be [N, size, size, 3]`);
   if (length === 0) throw new UserError(`${path} holds no images: arr_0 is empty`);
-  const labels = file.names.includes("arr_1") ? Array.from((await file.array("arr_1")).data, Number) : [];
+  if (height === 0) throw new UserError(`${path}: arr_0 is [${shape.join(", ")}]; its images have no pixels`);
+  const labels = file.names.includes("arr_1") ? await labelsOf(file, path, length) : [];
   const readImages = async (first: number, n: number): Promise<Images> => {
     const raw = await read(first, n);
     const pixels =
       channels === 3 ? raw : Uint8Array.from({ length: raw.length * 3 }, (_, k) => raw[Math.floor(k / 3)]!);
     return { pixels, labels: labels.slice(first, first + n) };
   };
-  const classes = labels.length === 0 ? [] : Array.from({ length: Math.max(...labels) + 1 }, (_, i) => String(i));
+  const classes = Array.from({ length: classCountOf(labels, `${path}: label`) }, (_, i) => String(i));
   const identity = digest(["npz", ...(await fileMark(path))]);
   return { name: path, identity, size: height, length, classes, read: readImages, close: file.close };
+};
+
+const labelsOf = async (file: NpzFile, path: string, length: number): Promise<number[]> => {
+  const { data } = await file.array("arr_1");
+  if (data.length !== length)
+    throw new UserError(`${path}: arr_1 has ${data.length} labels, arr_0 has ${length} images; there must be as many`);
+  return Array.from(data, Number);
 };
 
 const readSamples = async (dataset: Dataset, first: number, n: number): Promise<Images> => {

@@ -1,11 +1,11 @@
-import { open } from "node:fs/promises";
-import { messageOf, UserError } from "../../errors.js";
-import { decodeNpy, type NpyArray } from "../../formats/npz.js";
-import type { RandomAccess } from "../../formats/randomAccess.js";
+import { UserError } from "../../errors.js";
+import { decodeNpy, type NpyArray, npyShape } from "../../formats/npz.js";
+import { type RandomAccess, shown } from "../../formats/randomAccess.js";
 import { openZip, type Zip, type ZipMember } from "../../formats/zip.js";
+import { openPlainFile, readRange } from "../safetensorsFile.js";
 
-/** Bytes of a member that are unpacked whole. */
-const MOST = 2 ** 31 - 1;
+/** Bytes of an array that is read whole: all but images. */
+const MOST = 2 ** 28;
 /** Bytes that a .npy header may have here. */
 const HEADER = 256;
 
@@ -26,38 +26,66 @@ export type NpzImages = {
 };
 
 const fileAccess = async (path: string): Promise<RandomAccess & { close: () => Promise<void> }> => {
-  const file = await open(path, "r").catch((thrown: unknown) => {
-    throw new UserError(`evaluate: ${path} cannot be opened: ${messageOf(thrown)}`);
-  });
-  const { size } = await file.stat();
+  const { file, size } = await openPlainFile(path);
+  return { name: path, size, read: (offset, length) => readRange(file, offset, length), close: () => file.close() };
+};
+
+/** Bytes of a member from the first to the last, piece by piece; to go back, it begins anew. */
+const unpacked = (zip: Zip, member: ZipMember): RandomAccess["read"] => {
+  let [pieces, held, at] = [zip.pieces(member), new Uint8Array(0) as Uint8Array, 0];
+  let queue: Promise<unknown> = Promise.resolve();
   const read = async (offset: number, length: number): Promise<Uint8Array> => {
-    const bytes = new Uint8Array(length);
-    const { bytesRead } = await file.read(bytes, 0, length, offset);
-    return bytes.subarray(0, bytesRead);
+    if (offset < at) [pieces, held, at] = [zip.pieces(member), new Uint8Array(0), 0];
+    const out = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const part = held.subarray(offset + done - at, offset + length - at);
+      out.set(part, done);
+      done += part.length;
+      if (done === length) break;
+      at += held.length;
+      const next = await pieces.next();
+      if (next.done) return out.subarray(0, done);
+      held = next.value;
+    }
+    return out;
   };
-  return { name: path, size, read, close: () => file.close() };
+  return (offset, length) => {
+    const result = queue.then(() => read(offset, length)); // one after another: they share a place in the stream
+    queue = result.catch(() => {});
+    return result;
+  };
 };
 
-/** Shape and first byte of a stored uint8 member. */
-const headerOf = async (access: RandomAccess, zip: Zip, member: ZipMember) => {
+/** The bytes of a member, wherever they are wanted. */
+const readerOf = async (access: RandomAccess, zip: Zip, member: ZipMember): Promise<RandomAccess["read"]> => {
+  if (member.method === "deflated") return unpacked(zip, member);
   const start = await zip.locate(member);
-  const bytes = await access.read(start, Math.min(HEADER, member.size));
-  const text = new TextDecoder("latin1").decode(bytes);
-  const shape = (/'shape':\s*\(([\d, ]*)\)/.exec(text)?.[1] ?? "").split(",").filter((part) => part.trim());
-  const end = text.indexOf("\n") + 1;
-  if (!text.includes("'|u1'") || text.includes("True") || end === 0)
-    throw new UserError(`${access.name}: ${member.name} holds no bytes (uint8) in row order; images must be that`);
-  return { shape: shape.map(Number), start: start + end, bytes: member.size - end };
+  return (offset, length) => access.read(start + offset, length);
 };
 
-const streamed = async (access: RandomAccess, zip: Zip, member: ZipMember): Promise<NpzImages> => {
-  const { shape, start, bytes } = await headerOf(access, zip, member);
-  const each = shape.slice(1).reduce((n, size) => n * size, 1);
-  if (bytes !== shape[0]! * each)
-    throw new UserError(
-      `${access.name}: ${member.name} is truncated: ${shape[0]! * each} bytes are wanted, it has ${bytes}`,
-    );
-  return { shape, read: (first, n) => access.read(start + first * each, n * each) };
+/** Shape of a uint8 member, and where its images begin. */
+const headerOf = async (read: RandomAccess["read"], member: ZipMember, where: string) => {
+  const text = new TextDecoder("latin1").decode(await read(0, Math.min(HEADER, member.size)));
+  const start = text.indexOf("\n") + 1;
+  if (!text.includes("'|u1'") || text.includes("True") || start === 0)
+    throw new UserError(`${where} holds no bytes (uint8) in row order; images must be that`);
+  return { shape: npyShape(text, where), start, bytes: member.size - start };
+};
+
+const imagesOf = async (access: RandomAccess, zip: Zip, member: ZipMember): Promise<NpzImages> => {
+  const where = `${access.name}: ${shown(member.name)}`;
+  const read = await readerOf(access, zip, member);
+  const { shape, start, bytes } = await headerOf(read, member, where);
+  const [count = 1, ...sizes] = shape;
+  const each = sizes.reduce((n, size) => n * size, 1);
+  if (bytes !== count * each)
+    throw new UserError(`${where} is truncated: ${count * each} bytes are wanted, it has ${bytes}`);
+  const readImages = async (first: number, n: number): Promise<Uint8Array> => {
+    const found = await read(start + first * each, n * each);
+    if (found.length < n * each) throw new UserError(`${where} is truncated: image ${first + n - 1} is not whole`);
+    return found;
+  };
+  return { shape, read: readImages };
 };
 
 /** Opens an .npz file. Throws a `UserError` for one that is not whole. */
@@ -67,20 +95,13 @@ export const openNpz = async (path: string): Promise<NpzFile> => {
     const zip = await openZip(access);
     const memberOf = (name: string): ZipMember => {
       const member = zip.members.get(`${name}.npy`);
-      if (!member) throw new UserError(`${path} has no array ${name}; it has ${[...zip.members.keys()].join(", ")}`);
+      if (!member)
+        throw new UserError(`${path} has no array ${name}; it has ${shown([...zip.members.keys()].join(", "))}`);
       return member;
     };
     const array = async (name: string): Promise<NpyArray> =>
       decodeNpy(await zip.unpack(memberOf(name), MOST), `${path}: ${name}.npy`);
-    const images = async (name: string): Promise<NpzImages> => {
-      const member = memberOf(name);
-      if (member.method === "stored") return streamed(access, zip, member);
-      const { shape, data } = await array(name);
-      const each = shape.slice(1).reduce((n, size) => n * size, 1);
-      if (!(data instanceof Uint8Array))
-        throw new UserError(`${path}: ${name}.npy holds no bytes (uint8); images must be that`);
-      return { shape, read: async (first, n) => data.subarray(first * each, (first + n) * each) };
-    };
+    const images = async (name: string): Promise<NpzImages> => imagesOf(access, zip, memberOf(name));
     return {
       names: [...zip.members.keys()].map((name) => name.replace(/\.npy$/, "")),
       array,

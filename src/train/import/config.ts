@@ -1,8 +1,9 @@
-import { parse, stringify } from "yaml";
+import { stringify } from "yaml";
 import type { ImageShape } from "../../data/index.js";
 import { type Config, imageShape, parseConfig, parseWith, readConfigFile } from "../config/index.js";
 import { isOfficial, type Official, translateOfficial } from "../config/official.js";
 import { commonSections, sections } from "../config/schema.js";
+import { parseYaml } from "../config/yaml.js";
 
 /** What an import needs to know: a whole configuration, or one whose data this version has no kind for. */
 export type ImportConfig = {
@@ -21,7 +22,7 @@ const square = ({ size, channels }: { size: number; channels: number }): ImageSh
 /** The official configuration in a text, if it is one. */
 const officialIn = (text: string): Readonly<Record<string, unknown>> | undefined => {
   try {
-    const value: unknown = parse(text);
+    const { value } = parseYaml(text, "config");
     return isOfficial(value) ? value : undefined;
   } catch {
     return undefined; // parseConfig says where it is no YAML

@@ -1,9 +1,8 @@
-import { open } from "node:fs/promises";
 import { UserError } from "../../errors.js";
 import type { RandomAccess } from "../../formats/randomAccess.js";
 import { type LazyTensor, openTorch, type TensorValues } from "../../formats/torch/checkpoint.js";
 import type { Scalar } from "../../formats/torch/flatten.js";
-import { openSafetensors, readRange } from "../safetensorsFile.js";
+import { openPlainFile, openSafetensors, readRange } from "../safetensorsFile.js";
 
 /** A tensor of a checkpoint, as floats when it is asked for. */
 export type CheckpointTensor = { readonly shape: readonly number[]; readonly read: () => Promise<Float32Array> };
@@ -31,14 +30,10 @@ const fromSafetensors = async (path: string): Promise<Checkpoint> => {
 };
 
 const fromTorch = async (path: string): Promise<Checkpoint> => {
-  const file = await open(path).catch(() => {
-    throw new UserError(`there is no file ${path}`);
-  });
+  const { file, size } = await openPlainFile(path, "the file that torch.save wrote");
   try {
-    const found = await file.stat();
-    if (!found.isFile()) throw new UserError(`${path} is a folder; give the file that torch.save wrote`);
     const read: RandomAccess["read"] = (offset, length) => readRange(file, offset, length);
-    const { tensors, scalars } = await openTorch({ name: path, size: found.size, read });
+    const { tensors, scalars } = await openTorch({ name: path, size, read });
     const floats = [...tensors].map(
       ([name, tensor]) => [name, { shape: tensor.shape, read: () => readFloats(path, tensor) }] as const,
     );
