@@ -41,8 +41,12 @@ type Wanted = { readonly name: "image" | "mask"; readonly shape: Shape; readonly
 export class PictureDecoder {
   private readonly turns = new Turns({ most: 1, maxWaiting: 64, what: "pictures" });
 
-  /** Largest picture, in pixels. */
-  constructor(private readonly mostPixels: number) {}
+  constructor(
+    /** Largest picture, in pixels. */
+    private readonly mostPixels: number,
+  ) {
+    sharp.cache(false); // it would keep pixels of pictures that never come again, hundreds of megabytes of them
+  }
 
   /** An image [C H W] in [−1, 1]. Throws a `Refusal` where it is none, or too large. */
   async readImage(base64: string, shape: Shape, signal: AbortSignal): Promise<Float32Array> {

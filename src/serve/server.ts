@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../errors.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
@@ -155,6 +156,7 @@ export const startServer = async (options: ServeOptions): Promise<Serving> => {
     );
     let stopping = false;
     const ending = new AbortController();
+    setMaxListeners(0, ending.signal); // every request listens
     const runs = options.runs === undefined ? undefined : new Runs(options.runs);
     const exports = new Exports(weights, report);
     const app = createApp({

@@ -14,7 +14,7 @@ const stopSignal = (): Promise<void> =>
   });
 
 /** Milliseconds after the grace in which what runs may end, and temporary files are removed. */
-const LAST_MOVE = 700;
+const LAST_MOVE = 500;
 
 /**
  * Ends the process while a network evaluation still runs, which nobody waits for any more and nothing can interrupt: an exit
