@@ -78,7 +78,10 @@ await inFolder(async (folder) => {
   const parsed = await Promise.all(
     Array.from({ length: 50 }, () =>
       fetch(`${url}/v1/images`, { method: "POST", headers: JSON_TYPE, body: many }).then(
-        async (response) => (await response.text(), response.status),
+        async (response) => {
+          await response.text();
+          return response.status;
+        },
         () => "closed",
       ),
     ),

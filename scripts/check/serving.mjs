@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import sharp from "sharp";
 import { key } from "../../dist/random/random.js";
 import { openNetwork, saveModel } from "../../dist/train/model.js";
 
@@ -45,6 +46,8 @@ export const writeRun = async (runs) => {
   await mkdir(join(runs, "first", "samples"), { recursive: true });
   const lines = Array.from({ length: 50 }, (_, i) => JSON.stringify({ step: i + 1, loss: 1 / (i + 1) }));
   await writeFile(join(runs, "first", "metrics.jsonl"), `${lines.join("\n")}\n`);
+  const picture = sharp({ create: { width: 8, height: 8, channels: 3, background: "#fff" } });
+  await picture.png().toFile(join(runs, "first", "samples", "step-00000001.png"));
 };
 
 /** Serves a model with these words of the command line beside; `stop(signal)` resolves to how it ended and in what time. */

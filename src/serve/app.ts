@@ -5,6 +5,7 @@ import type { Answers } from "./answers.js";
 import { readBodies } from "./bodies.js";
 import type { Budget } from "./budget.js";
 import { sendOpened } from "./diskFile.js";
+import { addDocument } from "./document.js";
 import { invalidBody, refusalOf } from "./errors.js";
 import type { Exports } from "./exports.js";
 import type { AppFile } from "./files.js";
@@ -64,7 +65,7 @@ export const createApp = (options: AppOptions): App => {
   addImages(app, options);
   addRuns(app, options);
   addPageFiles(app, options);
-  app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "soflow serve", version: "1" } });
+  addDocument(app, options);
   addFiles(app, options);
   return app;
 };
@@ -114,7 +115,7 @@ const addRuns = (app: App, { runs }: AppOptions): void => {
   app.openapi(runsRoute, async (c) => c.json({ runs: (await runs?.list()) ?? [] }, 200));
   app.openapi(runMetricsRoute, async (c) => {
     const { run, after } = c.req.valid("query");
-    return c.json(await (runs ?? noRuns()).metrics(run, after), 200);
+    return c.json(await (runs ?? noRuns()).metrics(run, after ?? -1), 200);
   });
   app.openapi(runSamplesRoute, async (c) => {
     const { run, step } = c.req.valid("query");

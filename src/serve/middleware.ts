@@ -38,18 +38,22 @@ export const allowOrigins = (origins: readonly string[]): MiddlewareHandler =>
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 
-/** Asks for `Authorization: Bearer TOKEN`. Digests of equal length are compared, in constant time. */
-export const requireToken = (token: string): MiddlewareHandler => {
-  const wanted = digest(token);
-  return async (c, next) => {
-    const given = /^Bearer (.+)$/i.exec(c.req.header("Authorization") ?? "")?.[1] ?? "";
-    if (!timingSafeEqual(digest(given), wanted))
+/** Whether a request has `Authorization: Bearer TOKEN`. Digests of equal length are compared, in constant time. */
+export const hasToken = (c: Context, token: string): boolean => {
+  const given = /^Bearer (.+)$/i.exec(c.req.header("Authorization") ?? "")?.[1] ?? "";
+  return timingSafeEqual(digest(given), digest(token));
+};
+
+/** Asks for `Authorization: Bearer TOKEN`. */
+export const requireToken =
+  (token: string): MiddlewareHandler =>
+  async (c, next) => {
+    if (!hasToken(c, token))
       throw new Refusal(401, "token", "this server asks for a token: send the header Authorization: Bearer TOKEN", {
         "WWW-Authenticate": 'Bearer realm="soflow"',
       });
     await next();
   };
-};
 
 const JSON_TYPE = /^application\/json(\s*;\s*charset="?utf-8"?)?$/i;
 
