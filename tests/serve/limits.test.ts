@@ -95,10 +95,16 @@ describe("bodies", () => {
 
   test("whose client leaves in the middle are no error of the server", async () => {
     const before = reports.length;
-    const { text, leave } = exchange([head(9000), '{"image":"AAAA']);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    leave();
-    await text;
+    const chunked = head(0).replace("Content-Length: 0", "Transfer-Encoding: chunked");
+    for (const parts of [
+      [head(9000), '{"image":"AAAA'],
+      [chunked, '8\r\n{"image"\r\n'],
+    ]) {
+      const { text, leave } = exchange(parts);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      leave();
+      await text;
+    }
     expect((await post({})).status).toBe(200);
     expect(reports.slice(before)).toEqual([]);
   });
