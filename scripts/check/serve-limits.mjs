@@ -43,10 +43,10 @@ const stall = (url, size) =>
 
 const blank = (side) => sharp({ create: { width: side, height: side, channels: 4, background: "#fff" } });
 const BOMBS = {
-  "16-bit interlaced PNG, 5000×5000": () => blank(5000).toColourspace("rgba16").png({ progressive: true }),
+  "16-bit interlaced PNG, 4000×4000": () => blank(4000).toColourspace("rgba16").png({ progressive: true }),
   "PNG, 16000×16000": () => blank(16_000).png(),
-  "progressive JPEG, 5000×5000": () => blank(5000).jpeg({ progressive: true }),
-  "WebP, 5000×5000": () => blank(5000).webp({ quality: 1 }),
+  "progressive JPEG, 4000×4000": () => blank(4000).jpeg({ progressive: true, chromaSubsampling: "4:4:4" }),
+  "WebP, 4000×4000": () => blank(4000).webp({ quality: 1 }),
 };
 
 const running = async (url) => {

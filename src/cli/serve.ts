@@ -85,7 +85,7 @@ export const serveCommand = (run: (options: ServeOptions) => Promise<void>): Com
     .option("--max-body <MiB>", "size of a request", wholeNumber(1), 16)
     .option("--max-bodies <MiB>", "size of all requests that are held at once, else 503", wholeNumber(1), 64)
     .option("--max-answers <MiB>", "size of all images that are made or sent at once, else 503", wholeNumber(1), 256)
-    .option("--max-pixels <millions>", "pixels of a picture to edit, in millions", wholeNumber(1), 25)
+    .option("--max-pixels <millions>", "pixels of a picture to edit, in millions", wholeNumber(1), 16)
     .option("--max-connections <n>", "clients that are connected; beyond, they are turned away", wholeNumber(1), 512)
     .option("--timeout <s>", "seconds within which images must be ready, else 504", wholeNumber(1), 60)
     .option(

@@ -8,7 +8,7 @@ import { Refusal } from "./refusal.js";
 import { Turns } from "./turns.js";
 
 /** Most bytes that the pixels of a picture may take when it is decoded: of 16 bits and four channels there are fewer. */
-const MOST_BYTES = 256 * 2 ** 20;
+const MOST_BYTES = 128 * 2 ** 20;
 /** Seconds that decoding may take. */
 const MOST_SECONDS = 20;
 

@@ -74,7 +74,7 @@ export const SERVE_DEFAULTS = {
   maxBody: 16 * 2 ** 20,
   maxBodies: 64 * 2 ** 20,
   maxAnswers: 256 * 2 ** 20,
-  maxPixels: 25_000_000,
+  maxPixels: 16_000_000,
   maxConnections: 512,
   timeout: 60_000,
   requestTimeout: 20_000,
