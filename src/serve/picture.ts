@@ -7,8 +7,11 @@ import type { ModelInfo } from "./protocol.js";
 import { Refusal } from "./refusal.js";
 import { Turns } from "./turns.js";
 
-/** Most bytes that the pixels of a picture may take when it is decoded: of 16 bits and four channels there are fewer. */
-const MOST_BYTES = 128 * 2 ** 20;
+/**
+ * Most bytes of a picture that is decoded as a whole, as progressive ones are; others come row by row. Every thread that decodes
+ * keeps so much memory for the next.
+ */
+const MOST_WHOLE = 48 * 2 ** 20;
 /** Seconds that decoding may take. */
 const MOST_SECONDS = 20;
 
@@ -73,17 +76,17 @@ export class PictureDecoder {
   /** Throws a `Refusal` for what is no picture, and where its header promises more than is decoded here. */
   private async requireModest(file: Buffer, name: string): Promise<void> {
     if (!isKnownKind(file)) throw unreadable(name);
-    const { width, height, channels, depth } = await sharp(file, { limitInputPixels: false })
+    const { width, height, channels, isProgressive } = await sharp(file, { limitInputPixels: false })
       .metadata()
       .catch(() => {
         throw unreadable(name);
       });
     const pixels = width * height;
-    if (pixels > this.mostPixels || pixels * channels * (depth === "uchar" ? 1 : 2) > MOST_BYTES)
+    if (pixels > this.mostPixels || (isProgressive && 2 * pixels * channels > MOST_WHOLE))
       throw new Refusal(
         422,
         name,
-        `${name} is ${width}×${height} pixels of ${channels} channels; this server reads up to ${this.mostPixels} pixels, and fewer of 16 bits`,
+        `${name} is ${width}×${height} pixels of ${channels} channels; this server reads up to ${this.mostPixels} pixels, of progressive files about 8 million`,
       );
   }
 }
