@@ -45,7 +45,7 @@ const blank = (side) => sharp({ create: { width: side, height: side, channels: 4
 const BOMBS = {
   "16-bit interlaced PNG, 4000×4000": () => blank(4000).toColourspace("rgba16").png({ progressive: true }),
   "PNG, 16000×16000": () => blank(16_000).png(),
-  "progressive JPEG, 2800×2800": () => blank(2800).jpeg({ progressive: true, chromaSubsampling: "4:4:4" }),
+  "progressive JPEG, 2000×2000": () => blank(2000).jpeg({ progressive: true, chromaSubsampling: "4:4:4" }),
   "WebP, 4000×4000": () => blank(4000).webp({ quality: 1 }),
 };
 

@@ -11,7 +11,7 @@ import { Turns } from "./turns.js";
  * Most bytes of a picture that is decoded as a whole, as progressive ones are; others come row by row. Every thread that decodes
  * keeps so much memory for the next.
  */
-const MOST_WHOLE = 48 * 2 ** 20;
+const MOST_WHOLE = 24 * 2 ** 20;
 /** Seconds that decoding may take. */
 const MOST_SECONDS = 20;
 
@@ -86,7 +86,7 @@ export class PictureDecoder {
       throw new Refusal(
         422,
         name,
-        `${name} is ${width}×${height} pixels of ${channels} channels; this server reads up to ${this.mostPixels} pixels, of progressive files about 8 million`,
+        `${name} is ${width}×${height} pixels of ${channels} channels; this server reads up to ${this.mostPixels} pixels, of progressive files about 4 million`,
       );
   }
 }
