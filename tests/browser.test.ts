@@ -26,6 +26,11 @@ let folder: string;
 let site: Site;
 let browser: Browser;
 
+/** What `/stale/` has in place of its weights: others of equal size, with these headers; undefined where it has the right ones. */
+let staleHeaders: Record<string, string> | undefined;
+const stale = (bytes: Buffer) =>
+  staleHeaders && { bytes: Buffer.from(bytes.map((byte) => byte ^ 1)), headers: staleHeaders };
+
 describe.skipIf(missingBrowser !== "")(`soflow/web in Chromium${missingBrowser && `: ${missingBrowser}`}`, () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "soflow-browser-"));
@@ -40,8 +45,12 @@ describe.skipIf(missingBrowser !== "")(`soflow/web in Chromium${missingBrowser &
     });
     await saveModel(join(folder, "model"), DESCRIPTION, weights, 1);
     await exportModel({ source: join(folder, "model"), out: join(folder, "exported"), threads: 1 });
-    const places = { "/model/": join(folder, "exported/"), "/ort-without-webgpu/": ORT };
-    site = await serveSite(places, (path) => path.startsWith("/ort-without-webgpu/") && /webgpu/.test(path.slice(20)));
+    const exported = join(folder, "exported/");
+    const places = { "/model/": exported, "/stale/": exported, "/ort-without-webgpu/": ORT };
+    const hidden = (path: string) => path.startsWith("/ort-without-webgpu/") && /webgpu/.test(path.slice(20));
+    site = await serveSite(places, hidden, (path, bytes) =>
+      path === "/stale/model.onnx_data" ? stale(bytes) : undefined,
+    );
     browser = await launch();
   }, 60_000);
   afterAll(async () => {
@@ -148,6 +157,79 @@ describe.skipIf(missingBrowser !== "")(`soflow/web in Chromium${missingBrowser &
     }
     expect(await failed()).toBe("wasm");
     await page.close();
+  });
+
+  describe("an old file of equal size", () => {
+    /** Loads `/stale` and draws, or says why not; and how many files the browser's cache keeps then. */
+    const load = (page: Page) =>
+      page.evaluate(async () => {
+        const { SoFlow: Model } = (globalThis as unknown as { web: Web }).web;
+        const loaded: number[] = [];
+        const onProgress = (progress: { loaded: number; total: number }) =>
+          loaded.push(progress.loaded / progress.total);
+        const found = await Model.load("/stale", { runtime: "/ort", device: "wasm", onProgress }).then(
+          async (model) => {
+            const { values } = await model.generate({ count: 2, seed: 7 });
+            model.close();
+            return Array.from(values);
+          },
+          (error: Error) => error.message,
+        );
+        const names = typeof caches === "undefined" ? [] : await caches.keys();
+        const kept = await Promise.all(names.map(async (name) => (await (await caches.open(name)).keys()).length));
+        return { found, kept: kept.reduce((sum, count) => sum + count, 0), loaded: loaded.at(-1) };
+      });
+    const asked = () => site.asked.filter((path) => path.startsWith("/stale/"));
+
+    test("in the HTTP cache is noticed, and the right one fetched past it and kept", { timeout: 60_000 }, async () => {
+      const page = await open();
+      staleHeaders = { "cache-control": "max-age=3600" };
+      await page.evaluate(async () => (await fetch("/stale/model.onnx_data")).arrayBuffer()); // the browser has it now
+      staleHeaders = undefined;
+      const first = await load(page);
+      expect(largest(first.found as number[], await wanted({ count: 2, seed: 7 }))).toBeLessThan(1e-4);
+      expect([first.kept, first.loaded]).toEqual([3, 1]);
+      site.asked.length = 0;
+      expect((await load(page)).found).toEqual(first.found);
+      expect(asked()).toEqual(["/stale/manifest.json"]);
+      await page.close();
+    });
+
+    test("on the server is refused with both checksums, and not kept", { timeout: 60_000 }, async () => {
+      const context = await browser.newContext(); // with a cache of its own
+      const page = await context.newPage();
+      await page.goto(site.address);
+      await page.waitForFunction("globalThis.web");
+      staleHeaders = { "cache-control": "max-age=3600" };
+      site.asked.length = 0;
+      const { found, kept } = await load(page);
+      expect(found).toMatch(
+        /\/stale\/model.onnx_data is not the file in the manifest: its SHA-256 is [0-9a-f]{64}, expected [0-9a-f]{64}$/,
+      );
+      expect(kept).toBe(0);
+      expect(asked()).toEqual(["/stale/manifest.json", "/stale/model.onnx_data", "/stale/model.onnx_data"]);
+      staleHeaders = undefined;
+      expect((await load(page)).found).toHaveLength(512);
+      await context.close();
+    });
+
+    test("is also refused where the page cannot hash: over HTTP from another machine", {
+      timeout: 60_000,
+    }, async () => {
+      const other = await launch("--host-resolver-rules=MAP lan.test 127.0.0.1");
+      const page = await openPage(other, { ...site, address: site.address.replace("127.0.0.1", "lan.test") });
+      expect(await page.evaluate(() => [typeof crypto.subtle, typeof globalThis.caches])).toEqual(
+        Array(2).fill("undefined"),
+      );
+      staleHeaders = { "cache-control": "max-age=3600" };
+      expect((await load(page)).found).toMatch(
+        /\/stale\/model.onnx_data cannot be reached, or its SHA-256 is not the one in the manifest$/,
+      );
+      staleHeaders = undefined; // the browser still has the other in its HTTP cache
+      const { found } = await load(page);
+      expect(largest(found as number[], await wanted({ count: 2, seed: 7 }))).toBeLessThan(1e-4);
+      await other.close();
+    });
   });
 
   test("edits, in rounds and under a mask, and mixtures are those of Node", { timeout: 60_000 }, async () => {

@@ -22,7 +22,8 @@ const FLAGS = [
   "--enable-features=Vulkan",
   "--disable-vulkan-surface",
 ];
-export const launch = (): Promise<Browser> => chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+export const launch = (...flags: string[]): Promise<Browser> =>
+  chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
 
 /** A page that has the library under a name that tests can reach. */
 const PAGE = `<!doctype html><script type="module">import * as web from "/dist/browser/index.js"; globalThis.web = web;</script>`;
@@ -44,13 +45,17 @@ export type Site = {
 /** ONNX Runtime's files for browsers. */
 export const ORT = root("node_modules/onnxruntime-web/dist/");
 
+/** What is sent in place of a file. */
+export type Altered = { readonly bytes: Buffer; readonly headers: Readonly<Record<string, string>> };
+
 /**
  * The built library, ONNX Runtime's files and further folders by prefix, under the headers that threads need. `hidden`: paths that
- * are answered with 404 though there is a file.
+ * are answered with 404 though there is a file; `altered`: what is sent in place of one.
  */
 export const serveSite = async (
   folders: Readonly<Record<string, string>>,
   hidden: (path: string) => boolean = () => false,
+  altered: (path: string, bytes: Buffer) => Altered | undefined = () => undefined,
 ): Promise<Site> => {
   const places = Object.entries({ "/dist/": root("dist/"), "/ort/": ORT, ...folders });
   const asked: string[] = [];
@@ -61,9 +66,11 @@ export const serveSite = async (
     const file = base && join(base, path.slice(prefix!.length));
     if (path === "/") return void response.writeHead(200, { ...HEADERS, "content-type": "text/html" }).end(PAGE);
     if (!file || !existsSync(file) || hidden(path)) return void response.writeHead(404).end();
-    const bytes = await readFile(file);
+    const own = await readFile(file);
+    const { bytes, headers } = altered(path, own) ?? { bytes: own, headers: {} };
     const type = TYPES[extname(file)] ?? "application/octet-stream";
-    response.writeHead(200, { ...HEADERS, "content-type": type, "content-length": bytes.length }).end(bytes);
+    const length = { "content-type": type, "content-length": bytes.length };
+    response.writeHead(200, { ...HEADERS, ...length, ...headers }).end(bytes);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {

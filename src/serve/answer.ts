@@ -1,5 +1,6 @@
 import type { Context } from "hono";
-import { streamSSE } from "hono/streaming";
+import { type SSEStreamingApi, streamSSE } from "hono/streaming";
+import type { Deadline } from "./deadline.js";
 import type { Made } from "./model.js";
 import { pngOf } from "./picture.js";
 import type { GeneratedBody, ModelInfo } from "./protocol.js";
@@ -46,10 +47,18 @@ export type Answer = {
 
 const evaluationsOf = ({ made }: Answer): number => Math.max(0, ...made.map(({ evaluations }) => evaluations));
 
-const jsonOf = async (answer: Answer): Promise<GeneratedBody> => {
+/** Images that are encoded at once. */
+const AT_ONCE = 8;
+
+const jsonOf = async (answer: Answer, signal: AbortSignal): Promise<GeneratedBody> => {
   const { made, labels, info, scale, milliseconds } = answer;
-  const pngs = await Promise.all(made.map((one) => pngOf([one], info, scale)));
-  const images = pngs.map((png, i) => ({ label: labels[i]!, png: Buffer.from(png).toString("base64") }));
+  const images: GeneratedBody["images"] = [];
+  for (let first = 0; first < made.length; first += AT_ONCE) {
+    signal.throwIfAborted();
+    const part = made.slice(first, first + AT_ONCE);
+    const pngs = await Promise.all(part.map((one) => pngOf([one], info, scale)));
+    for (const png of pngs) images.push({ label: labels[images.length]!, png: Buffer.from(png).toString("base64") });
+  }
   const { name: model, size, channels } = info;
   return { model, size, channels, evaluations: evaluationsOf(answer), milliseconds, images };
 };
@@ -69,12 +78,13 @@ export const respond = async (
   c: Context,
   kind: Exclude<Kind, "text/event-stream">,
   answer: Answer,
+  signal: AbortSignal,
 ): Promise<Response> => {
   const { made, info, labels, scale, milliseconds } = answer;
   c.header("X-Evaluations", String(evaluationsOf(answer)));
   c.header("Server-Timing", `generate;dur=${milliseconds.toFixed(1)}`);
   c.header("Cache-Control", "no-store");
-  if (kind === "application/json") return c.json(await jsonOf(answer));
+  if (kind === "application/json") return c.json(await jsonOf(answer, signal));
   const body = kind === "image/png" ? await pngOf(made, info, scale) : rawOf(answer);
   if (kind === "application/octet-stream") {
     c.header("X-Shape", `${made.length},${info.channels},${info.size},${info.size}`);
@@ -86,29 +96,64 @@ export const respond = async (
 /** Told while images are made: an image is ready, or a batch has taken a step. */
 export type Listener = { readonly onImage: () => void; readonly onStep: (step: number) => void };
 
+type Progress = { readonly images: number; readonly count: number; readonly step: number; readonly steps: number };
+
+/** Tells of progress, as fast as the client takes it: what it is too slow for is left out, but for the last. */
+class ProgressEvents {
+  private sent: Progress | undefined;
+  private sending: Promise<void> | undefined;
+
+  constructor(
+    private readonly stream: SSEStreamingApi,
+    private state: Progress,
+  ) {}
+
+  tell(changes: Partial<Progress>): void {
+    const next = { ...this.state, ...changes };
+    if (next.images === this.state.images && next.step === this.state.step) return;
+    this.state = next;
+    this.sending ??= this.sendNewest();
+  }
+
+  get images(): number {
+    return this.state.images;
+  }
+
+  private async sendNewest(): Promise<void> {
+    while (this.sent !== this.state) {
+      this.sent = this.state;
+      await this.stream.writeSSE({ event: "progress", data: JSON.stringify(this.state) });
+    }
+    this.sending = undefined;
+  }
+
+  /** Resolves when the last is on its way. */
+  async done(): Promise<void> {
+    await this.sending;
+  }
+}
+
+type Events = { readonly count: number; readonly steps: number; readonly limit: Deadline };
+
 /** Server-sent events: `progress` {images, count, step, steps} while the work lasts, then `result` (the JSON answer) or `error`. */
 export const respondWithEvents = (
   c: Context,
-  { count, steps }: { count: number; steps: number },
+  { count, steps, limit: { signal, clear } }: Events,
   work: (listener: Listener) => Promise<Answer>,
   explain: (thrown: unknown) => { code: string; message: string },
 ): Response =>
   streamSSE(c, async (stream) => {
-    const state = { images: 0, count, step: 0, steps };
-    const tell = (): void => void stream.writeSSE({ event: "progress", data: JSON.stringify(state) });
-    const onImage = (): void => {
-      state.images++;
-      tell();
-    };
-    const onStep = (step: number): void => {
-      if (step === state.step) return;
-      state.step = step;
-      tell();
+    const events = new ProgressEvents(stream, { images: 0, count, step: 0, steps });
+    const send = async (event: string, value: unknown): Promise<void> => {
+      await events.done();
+      await stream.writeSSE({ event, data: JSON.stringify(value) });
     };
     try {
-      const answer = await work({ onImage, onStep });
-      await stream.writeSSE({ event: "result", data: JSON.stringify(await jsonOf(answer)) });
+      const onImage = (): void => events.tell({ images: events.images + 1 });
+      await send("result", await jsonOf(await work({ onImage, onStep: (step) => events.tell({ step }) }), signal));
     } catch (thrown) {
-      await stream.writeSSE({ event: "error", data: JSON.stringify(explain(thrown)) });
+      await send("error", explain(thrown));
+    } finally {
+      clear();
     }
   });

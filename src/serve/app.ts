@@ -1,24 +1,24 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
+import { allowedMethods } from "./allowed.js";
+import type { Answers } from "./answers.js";
+import { readBodies } from "./bodies.js";
+import type { Budget } from "./budget.js";
+import { sendOpened } from "./diskFile.js";
+import { addDocument } from "./document.js";
 import { invalidBody, refusalOf } from "./errors.js";
 import type { Exports } from "./exports.js";
 import type { AppFile } from "./files.js";
 import { addImages } from "./images.js";
 import type { ServerMetrics } from "./metrics.js";
-import {
-  allowOrigins,
-  countRequests,
-  limitBody,
-  requireJson,
-  requireLoopbackHost,
-  requireToken,
-  securityHeaders,
-} from "./middleware.js";
+import { allowOrigins, countRequests, requireJson, requireToken, securityHeaders } from "./middleware.js";
 import type { ServedModel } from "./model.js";
 import { addPageFiles } from "./pageFiles.js";
+import type { PictureDecoder } from "./picture.js";
 import { Refusal, refusalBody } from "./refusal.js";
-import { runMetricsRoute, runSamplesRoute, runsRoute } from "./routes.js";
+import { editRoute, generateRoute, runMetricsRoute, runSamplesRoute, runsRoute } from "./routes.js";
 import type { Runs } from "./runs.js";
+import { requireOwnPages } from "./visitors.js";
 
 /** What the app answers with, and its rules. */
 export type AppOptions = {
@@ -31,12 +31,20 @@ export type AppOptions = {
   readonly provider: string;
   readonly token?: string;
   readonly origins: readonly string[];
-  readonly loopback: boolean;
+  /** Checks the name that a request has for this server; none where its token is enough. */
+  readonly hosts: MiddlewareHandler | undefined;
   readonly maxBody: number;
   readonly maxCount: number;
   /** Milliseconds within which images must be ready. */
   readonly timeout: number;
+  /** Memory for bodies. */
+  readonly bodies: Budget;
+  /** Memory for images. */
+  readonly answers: Answers;
+  readonly decoder: PictureDecoder;
   readonly isReady: () => boolean;
+  /** Aborts when the server ends. */
+  readonly ending: AbortSignal;
   readonly report: (text: string) => void;
 };
 
@@ -53,10 +61,11 @@ export const createApp = (options: AppOptions): App => {
   app.notFound((c) => refuse(c, notFound(c), options));
   addRules(app, options);
   addHealth(app, options);
+  addBodies(app, options);
   addImages(app, options);
   addRuns(app, options);
   addPageFiles(app, options);
-  app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "soflow serve", version: "1" } });
+  addDocument(app, options);
   addFiles(app, options);
   return app;
 };
@@ -68,18 +77,28 @@ const notFound = (c: Context): Refusal =>
     `there is no ${c.req.method} ${c.req.path.slice(0, 200)}; /openapi.json lists what there is`,
   );
 
+const notAllowed = (c: Context, methods: string): Refusal =>
+  new Refusal(405, "method", `${c.req.path.slice(0, 200)} is not asked for with ${c.req.method}; it takes ${methods}`, {
+    Allow: methods,
+  });
+
 const refuse = (c: Context, thrown: unknown, { report }: AppOptions): Response => {
   const { status, code, message, headers } = refusalOf(thrown, report);
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
   return c.json(refusalBody(code, message), status);
 };
 
-const addRules = (app: App, { metrics, origins, token, loopback, maxBody }: AppOptions): void => {
+const addRules = (app: App, { metrics, origins, token, hosts }: AppOptions): void => {
   app.use(countRequests(metrics), securityHeaders());
-  if (loopback && token === undefined) app.use(requireLoopbackHost); // what has the token may come by any name
+  if (hosts !== undefined) app.use(hosts);
   if (origins.length > 0) app.use("/v1/*", allowOrigins(origins));
+  app.use("/v1/*", requireOwnPages(origins));
   if (token !== undefined) for (const path of ["/v1/*", "/metrics"]) app.use(path, requireToken(token));
-  app.use("/v1/*", requireJson, limitBody(maxBody));
+};
+
+/** Rules for requests that there is a route for. */
+const addBodies = (app: App, { bodies, maxBody }: AppOptions): void => {
+  for (const { path } of [generateRoute, editRoute]) app.post(path, requireJson, readBodies(bodies, maxBody));
 };
 
 const addHealth = (app: App, { metrics, isReady }: AppOptions): void => {
@@ -96,26 +115,30 @@ const addRuns = (app: App, { runs }: AppOptions): void => {
   app.openapi(runsRoute, async (c) => c.json({ runs: (await runs?.list()) ?? [] }, 200));
   app.openapi(runMetricsRoute, async (c) => {
     const { run, after } = c.req.valid("query");
-    return c.json(await (runs ?? noRuns()).metrics(run, after), 200);
+    return c.json(await (runs ?? noRuns()).metrics(run, after ?? -1), 200);
   });
   app.openapi(runSamplesRoute, async (c) => {
     const { run, step } = c.req.valid("query");
-    const bytes = await (runs ?? noRuns()).sample(run, step);
-    return c.body(bytes, 200, { "Content-Type": "image/png", "Cache-Control": "private, max-age=60" });
+    const headers = { "Content-Type": "image/png", "Cache-Control": "private, max-age=60" };
+    return sendOpened(c, await (runs ?? noRuns()).sample(run, step), headers);
   });
 };
 
 const NOT_BUILT = "The app is not built: npm run build:web. The API is described in /openapi.json.\n";
 
 const addFiles = (app: App, { files }: AppOptions): void => {
-  app.get("*", (c) => {
+  app.get("*", (c, next) => {
     const file = files.get(c.req.path);
     if (file === undefined && c.req.path === "/") return c.text(NOT_BUILT);
-    if (file === undefined) throw notFound(c);
+    if (file === undefined) return next();
     const cache = file.lasting ? "public, max-age=31536000, immutable" : "no-cache";
     return c.body(file.bytes, 200, { "Content-Type": file.type, "Cache-Control": cache });
   });
+  const allowed = allowedMethods(app, files);
   app.all("*", (c) => {
-    throw notFound(c);
+    const methods = allowed(c.req.path);
+    if (methods === undefined) throw notFound(c);
+    if (c.req.method === "OPTIONS") return c.body(null, 204, { Allow: methods });
+    throw notAllowed(c, methods);
   });
 };

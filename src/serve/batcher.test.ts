@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Batcher } from "./batcher.js";
+import { Batcher, type Batch as Running } from "./batcher.js";
 import { Refusal } from "./refusal.js";
 
 type Item = { readonly id: number; readonly lane: number };
@@ -145,6 +145,36 @@ test("who leaves takes the items that wait along; others are answered", async ()
   expect(await stays).toEqual([2, 3, 4]);
   expect(run.mock.calls.flatMap(([batch]) => batch.map(({ id }) => id))).toContain(4);
   await expect(batcher.submit(items(9), { signal: leaving.signal })).rejects.toThrow("left");
+});
+
+test("a batch is told who has left, and ends when all have", async () => {
+  const seen: { wanted: boolean[]; aborted: boolean }[] = [];
+  const run = async (batch: readonly Item[], { isWanted, signal }: Running): Promise<readonly number[]> => {
+    for (let step = 0; step < 3; step++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      seen.push({ wanted: batch.map((_, i) => isWanted(i)), aborted: signal.aborted });
+      signal.throwIfAborted();
+    }
+    return batch.map(({ id }) => id);
+  };
+  const batcher = new Batcher<Item, number>({ maxBatch: 2, maxWait: 1, maxQueue: 9, laneOf, run });
+  const [first, second] = [new AbortController(), new AbortController()];
+  const results: number[] = [];
+  const onResult = (_: number, result: number): void => void results.push(result);
+  const gone = [first, second].map(({ signal }, id) => batcher.submit(items(id), { signal, onResult }));
+  const lost = Promise.all(gone.map((one) => expect(one).rejects.toThrow("left")));
+  await vi.advanceTimersByTimeAsync(5);
+  first.abort(new Error("left"));
+  await vi.advanceTimersByTimeAsync(10);
+  second.abort(new Error("left"));
+  await vi.runAllTimersAsync();
+  await lost;
+  await batcher.drained();
+  expect(seen).toEqual([
+    { wanted: [false, true], aborted: false },
+    { wanted: [false, false], aborted: true },
+  ]);
+  expect(results).toEqual([]);
 });
 
 test("a batch that fails fails its own items only", async () => {

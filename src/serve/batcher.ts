@@ -10,13 +10,24 @@ export type BatcherOptions<I, O> = {
   readonly maxQueue: number;
   /** Items share a batch only where this is equal. */
   readonly laneOf: (item: I) => string;
-  /** One result for each item, in order. Calls do not overlap. */
-  readonly run: (items: readonly I[]) => Promise<readonly O[]>;
+  /** One result for each item, in order; none is needed where nobody waits for it any more. Calls do not overlap. */
+  readonly run: (items: readonly I[], batch: Batch) => Promise<readonly (O | undefined)[]>;
+};
+
+/** A batch while it runs. */
+export type Batch = {
+  /** Whether the item in this place is still waited for. */
+  readonly isWanted: (index: number) => boolean;
+  /** Aborts when nobody waits for any item any more. */
+  readonly signal: AbortSignal;
 };
 
 /** How a request is told of its items, and how it gives up. */
 export type SubmitOptions<O> = {
-  /** Items that are still waiting are dropped when this aborts; the submission rejects with its reason. */
+  /**
+   * Items that are still waiting are dropped when this aborts, and a batch that nobody else waits for ends; the submission
+   * rejects with its reason.
+   */
   readonly signal?: AbortSignal;
   readonly onResult?: (index: number, result: O) => void;
 };
@@ -26,7 +37,10 @@ type Waiting<I, O> = {
   readonly since: number;
   readonly resolve: (result: O) => void;
   readonly reject: (reason: unknown) => void;
+  isGone: boolean;
 };
+
+type Running<I, O> = { readonly entries: readonly Waiting<I, O>[]; readonly controller: AbortController };
 
 /**
  * Joins items of concurrent requests into batches, oldest first. While a batch runs, the next one gathers; when nothing
@@ -34,7 +48,7 @@ type Waiting<I, O> = {
  */
 export class Batcher<I, O> {
   private waiting: Waiting<I, O>[] = [];
-  private running = 0;
+  private running: Running<I, O> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private idle: (() => void)[] = [];
 
@@ -47,7 +61,7 @@ export class Batcher<I, O> {
 
   /** Items in the batch that runs. */
   get active(): number {
-    return this.running;
+    return this.running?.entries.length ?? 0;
   }
 
   /** Queues all of `items` or, with a `Refusal` of status 429, none. Resolves to their results in order. */
@@ -62,7 +76,7 @@ export class Batcher<I, O> {
             onResult?.(index, result);
             resolve(result);
           };
-          entries.push({ item, since: performance.now(), resolve: answer, reject });
+          entries.push({ item, since: performance.now(), resolve: answer, reject, isGone: false });
         }),
     );
     const leave = (): void => this.drop(entries, signal?.reason);
@@ -74,7 +88,7 @@ export class Batcher<I, O> {
 
   /** Resolves when nothing waits and nothing runs. */
   async drained(): Promise<void> {
-    while (this.running > 0 || this.waiting.length > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+    while (this.running || this.waiting.length > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
   }
 
   private overloaded(more: number): Refusal {
@@ -86,14 +100,17 @@ export class Batcher<I, O> {
   }
 
   private drop(entries: readonly Waiting<I, O>[], reason: unknown): void {
-    const gone = new Set(entries);
-    this.waiting = this.waiting.filter((entry) => !gone.has(entry));
-    for (const { reject } of entries) reject(reason); // one whose batch already runs is answered to nobody
+    for (const entry of entries) {
+      entry.isGone = true;
+      entry.reject(reason);
+    }
+    this.waiting = this.waiting.filter(({ isGone }) => !isGone);
+    if (this.running?.entries.every(({ isGone }) => isGone)) this.running.controller.abort(reason);
     this.schedule();
   }
 
   private schedule(): void {
-    if (this.running > 0) return;
+    if (this.running) return;
     clearTimeout(this.timer);
     const [oldest] = this.waiting;
     if (oldest === undefined) {
@@ -124,14 +141,17 @@ export class Batcher<I, O> {
     const batch = this.nextBatch();
     const taken = new Set(batch);
     this.waiting = this.waiting.filter((entry) => !taken.has(entry));
-    this.running = batch.length;
+    const controller = new AbortController();
+    this.running = { entries: batch, controller };
+    const isWanted = (index: number): boolean => !batch[index]!.isGone;
     try {
-      const results = await this.options.run(batch.map(({ item }) => item));
-      for (const [i, { resolve }] of batch.entries()) resolve(results[i]!);
+      const items = batch.map(({ item }) => item);
+      const results = await this.options.run(items, { isWanted, signal: controller.signal });
+      for (const [i, { resolve, isGone }] of batch.entries()) if (!isGone) resolve(results[i]!);
     } catch (thrown) {
       for (const { reject } of batch) reject(thrown);
     } finally {
-      this.running = 0;
+      this.running = undefined;
       this.schedule();
     }
   }

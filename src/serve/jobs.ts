@@ -31,17 +31,24 @@ export type EditInput = {
   readonly mask?: Float32Array;
 };
 
-/** Edits an image round by round, each through the model's queue. Throws a `Refusal` for models that cannot edit. */
+/** The path of a model's edits and the label of this one. Throws a `Refusal` for models that cannot edit, and labels they lack. */
+export const checkEdit = ({ label = 0 }: Pick<ParsedEdit, "label">, model: ServedModel) => {
+  const { path, info } = model;
+  if (path === undefined)
+    throw new Refusal(422, "edit", `${info.name} is a ${info.methodName} model; edits need SoFlow or MeanFlow`);
+  return { path, label: checkLabel(label, model) };
+};
+
+/** Edits an image round by round, each through the model's queue. Throws as `checkEdit` does. */
 export const editImage = async (
   { image, mask }: EditInput,
-  { label: wanted = 0, strength, steps, seed }: Pick<ParsedEdit, "strength" | "steps" | "seed" | "label">,
+  request: Pick<ParsedEdit, "strength" | "steps" | "seed" | "label">,
   model: ServedModel,
   options: SubmitOptions<Made>,
 ): Promise<Made> => {
-  const { path, info, pictures } = model;
-  if (path === undefined)
-    throw new Refusal(422, "edit", `${info.name} is a ${info.methodName} model; edits need SoFlow or MeanFlow`);
-  const label = checkLabel(wanted, model);
+  const { pictures } = model;
+  const { path, label } = checkEdit(request, model);
+  const { strength, steps, seed } = request;
   let evaluations = 0;
   const given = { image: await model.convert("toModel", image, options), mask: mask && pictures.toModelMask(mask) };
   const edited = await editInRounds({ ...given, strength, steps, seed }, path, async (start, t) => {

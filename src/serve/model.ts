@@ -7,7 +7,7 @@ import { Generator, readWeights } from "../train/generate.js";
 import { checkWeights, type ModelDescription, openNetwork } from "../train/model.js";
 import { type Precision, planOf } from "../train/plan.js";
 import { openSource, type WeightsChoice } from "../train/source.js";
-import { Batcher, type SubmitOptions } from "./batcher.js";
+import { type Batch, Batcher, type SubmitOptions } from "./batcher.js";
 import { infoOf } from "./info.js";
 import { openPictures, type Pictures } from "./pictures.js";
 import type { ModelInfo } from "./protocol.js";
@@ -60,7 +60,7 @@ const laneOf = (job: Job): string => {
 export class ServedModel {
   readonly batcher: Batcher<Job, Made>;
   readonly path: PathName | undefined;
-  private readonly moves = new Map<string, Plan["moves"]>();
+  private readonly moves = new Map<number, Plan["moves"]>();
   private conversions = 0;
 
   private constructor(
@@ -73,7 +73,7 @@ export class ServedModel {
     private readonly options: ServedOptions,
   ) {
     this.path = editPath(description.method);
-    this.batcher = new Batcher({ ...options, laneOf, run: (jobs) => this.run(jobs) });
+    this.batcher = new Batcher({ ...options, laneOf, run: (jobs, batch) => this.run(jobs, batch) });
   }
 
   /** Opens a run folder, a model folder or a checkpoint. Throws a `UserError` where it is none or draws no images. */
@@ -104,16 +104,15 @@ export class ServedModel {
 
   /** Throws a `UserError` where the model's sampler cannot take this many steps. */
   checkSteps(steps: number): void {
-    this.movesFor(steps, 1);
+    this.movesFor(steps);
   }
 
-  private movesFor(steps: number, batch: number): Plan["moves"] {
-    const key = `${steps} ${batch}`;
-    const known = this.moves.get(key);
+  private movesFor(steps: number): Plan["moves"] {
+    const known = this.moves.get(steps);
     if (known) return known;
-    const y = input("y", { dtype: "int64", shape: [batch] });
-    const { moves } = planOf(this.description, y, { batch, steps }).plan;
-    this.moves.set(key, moves);
+    const y = input("y", { dtype: "int64", shape: [1] });
+    const { moves } = planOf(this.description, y, { batch: 1, steps }).plan;
+    this.moves.set(steps, moves);
     return moves;
   }
 
@@ -129,43 +128,55 @@ export class ServedModel {
     return made!.image;
   }
 
-  private async run(jobs: readonly Job[]): Promise<readonly Made[]> {
+  private async run(jobs: readonly Job[], batch: Batch): Promise<readonly (Made | undefined)[]> {
     const [first] = jobs;
     if (first && "convert" in first) {
       const { toModel, toPictures } = this.pictures;
       const image = await (first.convert === "toModel" ? toModel(first.values) : toPictures(first.values, 1));
       return [{ image, evaluations: 0 }];
     }
-    return this.drawAll(jobs as readonly Drawing[]); // a lane has one kind
+    return this.drawAll(jobs as readonly Drawing[], batch); // a lane has one kind
   }
 
-  private async drawAll(jobs: readonly Drawing[]): Promise<readonly Made[]> {
-    const made: Made[] = [];
-    for (const size of fillSizes(jobs.length, [...this.generators.keys()])) {
+  /** Draws part by part, each of a size that is compiled; what nobody waits for any more is left out. */
+  private async drawAll(jobs: readonly Drawing[], { isWanted, signal }: Batch): Promise<readonly (Made | undefined)[]> {
+    const made: (Made | undefined)[] = jobs.map(() => undefined);
+    let left = jobs.map((_, i) => i).filter(isWanted);
+    while (left.length > 0) {
+      const [size] = fillSizes(left.length, [...this.generators.keys()]) as [number];
       const began = performance.now();
-      const part = jobs.slice(made.length, made.length + size);
-      made.push(...(await this.draw(part, size)));
+      const part = left.slice(0, size);
+      const images = await this.draw(
+        part.map((i) => jobs[i]!),
+        size,
+        signal,
+      );
+      for (const [k, i] of part.entries()) made[i] = images[k];
       this.options.onBatch?.(part.length, (performance.now() - began) / 1000);
+      left = left.slice(size).filter(isWanted);
     }
     return made;
   }
 
-  private async draw(jobs: readonly Drawing[], size: number): Promise<readonly Made[]> {
+  private async draw(jobs: readonly Drawing[], size: number, signal: AbortSignal): Promise<readonly Made[]> {
     const onMove = (done: number): void => {
       for (const job of jobs) job.onMove?.(done);
     };
-    const { images, evaluations } = await this.generators
-      .get(size)!
-      .draw(jobs, { moves: this.movesOf(jobs, size), onMove });
-    const isEdit = jobs.some((job) => "start" in job);
-    const made = isEdit ? images : await this.pictures.toPictures(images, jobs.length);
-    const length = made.length / jobs.length;
-    return jobs.map((_, i) => ({ image: made.slice(i * length, (i + 1) * length), evaluations }));
+    const moves = until(signal, this.movesOf(jobs, size));
+    const { images, evaluations } = await this.generators.get(size)!.draw(jobs, { moves, onMove });
+    const length = images.length / jobs.length;
+    const made: Made[] = [];
+    for (const [i, job] of jobs.entries()) {
+      signal.throwIfAborted();
+      const own = images.slice(i * length, (i + 1) * length);
+      made.push({ image: "start" in job ? own : await this.pictures.toPictures(own, 1), evaluations });
+    }
+    return made;
   }
 
   private movesOf(jobs: readonly Drawing[], size: number): ReturnType<Plan["moves"]> {
     const [first] = jobs;
-    if (first && "steps" in first) return this.movesFor(first.steps, size)(size);
+    if (first && "steps" in first) return this.movesFor(first.steps)(size);
     return editMoves(Float32Array.from({ length: size }, (_, i) => timeOf(jobs[i])));
   }
 
@@ -180,6 +191,11 @@ const timeOf = (job: Drawing | undefined): number => (job && "t" in job ? job.t 
 /** From time t of each sample down to data: x̂_0 = f(x_t, t, 0), as a step of either sampler by the solution function. */
 function* editMoves(t: Float32Array): ReturnType<Plan["moves"]> {
   yield { program: "step", at: { t, s: 0, tNext: 0 }, fresh: false };
+}
+
+/** The same moves, until a signal aborts: then its reason is thrown between two of them. */
+function* until(signal: AbortSignal, moves: ReturnType<Plan["moves"]>): ReturnType<Plan["moves"]> {
+  for (let turn = moves.next(); !turn.done; turn = moves.next(yield turn.value)) signal.throwIfAborted();
 }
 
 /** The model of a name, by default the first. Throws a `Refusal` where there is none. */

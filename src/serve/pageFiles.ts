@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { AppOptions } from "./app.js";
+import { deadline } from "./deadline.js";
 import { sendFile } from "./diskFile.js";
 import { modelNamed } from "./model.js";
 import { Refusal } from "./refusal.js";
@@ -7,10 +8,12 @@ import { exportRoute } from "./routes.js";
 import { webRuntimeFiles } from "./webRuntime.js";
 
 /** The routes for pages that draw by themselves: exported models, and ONNX Runtime's files. */
-export const addPageFiles = (app: OpenAPIHono, { models, exports }: AppOptions): void => {
+export const addPageFiles = (app: OpenAPIHono, { models, exports, ending }: AppOptions): void => {
   app.openapi(exportRoute, async (c) => {
     const { model, file } = c.req.valid("param");
-    return sendFile(c, await exports.find(modelNamed(models, model), file));
+    const { signal, clear } = deadline(c, ending);
+    const place = await exports.find(modelNamed(models, model), file, signal).finally(clear);
+    return sendFile(c, place);
   });
   const runtime = webRuntimeFiles();
   app.get("/ort/:file", (c) => {

@@ -57,7 +57,9 @@ export const generateRequest = z
       images === undefined || (count === undefined && seed === undefined && labels === undefined),
     "images cannot be given together with count, seed or labels",
   )
-  .openapi("GenerateRequest");
+  .openapi("GenerateRequest", {
+    not: { required: ["images"], anyOf: ["count", "seed", "labels"].map((name) => ({ required: [name] })) },
+  });
 export type GenerateRequest = z.input<typeof generateRequest>;
 export type ParsedGenerate = z.output<typeof generateRequest>;
 
@@ -66,7 +68,10 @@ const png = z
   .min(1)
   .max(8_000_000)
   .regex(/^[A-Za-z0-9+/]+={0,2}$/, "must be base64")
-  .openapi({ description: "a PNG, JPEG or WebP file in base64; it is resized to the model's size" });
+  .openapi({
+    description: "a PNG, JPEG or WebP file in base64; it is resized to the model's size",
+    examples: ["iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="],
+  });
 
 export const editRequest = z
   .strictObject({

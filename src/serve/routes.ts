@@ -9,16 +9,31 @@ const json = <S extends z.ZodType>(schema: S, description: string) => ({
   content: { "application/json": { schema } },
 });
 
+/** A refusal that tells the client when to come back. */
+const busy = (description: string) => ({
+  ...json(failure, description),
+  headers: z.object({ "Retry-After": z.string().openapi({ description: "seconds" }) }),
+});
+
 const failures = {
   400: json(failure, "The request could not be read."),
   401: json(failure, "The token is missing or wrong."),
+  403: json(failure, "The request comes from a page of another origin."),
+  404: json(failure, "There is no such model."),
   406: json(failure, `Accept allows none of ${KINDS.join(", ")}.`),
+  408: json(failure, "The request did not come in time."),
   413: json(failure, "The body or the number of images is too large."),
   415: json(failure, "The body is not JSON."),
+  421: json(failure, "The request is for another host."),
   422: json(failure, "The request asks for something that is not possible; the message says what."),
-  429: json(failure, "The queue is full; Retry-After says when to come back."),
+  429: busy("The queue is full."),
+  500: json(failure, "Something went wrong in the server; its log says what."),
+  503: busy("The memory for requests is in use, or the server is stopping."),
   504: json(failure, "The images were not ready in time."),
 };
+
+/** What any request may be refused with. */
+const common = { 400: failures[400], 401: failures[401], 403: failures[403], 421: failures[421], 500: failures[500] };
 
 const images = {
   description: "The images, in the form that Accept asks for: one as PNG and many as JSON by default.",
@@ -61,7 +76,7 @@ export const modelsRoute = createRoute({
   method: "get",
   path: "/v1/models",
   summary: "The models that are served",
-  responses: { 200: json(modelList, "The models, the default one first."), 401: failures[401] },
+  responses: { 200: json(modelList, "The models, the default one first."), ...common },
 });
 
 export const exportRoute = createRoute({
@@ -72,10 +87,13 @@ export const exportRoute = createRoute({
   responses: {
     200: {
       description: "The file.",
-      content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
+      content: {
+        "application/json": { schema: z.looseObject({}).openapi({ description: "manifest.json" }) },
+        "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) },
+      },
     },
     304: { description: "The client has it already: If-None-Match is its ETag." },
-    401: failures[401],
+    ...common,
     404: json(failure, "No such model or file."),
     422: json(failure, "The model cannot be exported; the message says why."),
   },
@@ -85,12 +103,23 @@ export const runsRoute = createRoute({
   method: "get",
   path: "/v1/runs",
   summary: "Training runs in the folder that the server was given",
-  responses: { 200: json(runList, "The runs by name; none where no folder was given."), 401: failures[401] },
+  responses: { 200: json(runList, "The runs by name; none where no folder was given."), ...common },
 });
 
+/** A whole number in a query, written as one: Number("") is 0, and Number("0x10") 16. */
+const wholeNumber = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^-?\d{1,16}$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.number().int().min(minimum).max(maximum))
+    .openapi({ type: "integer", minimum, maximum });
+
+const run = z.string().max(500).openapi({ description: "a name that /v1/runs lists" });
+const after = wholeNumber(-1, Number.MAX_SAFE_INTEGER).optional();
 const runQuery = z.object({
-  run: z.string().min(0).max(500),
-  after: z.coerce.number().int().min(-1).default(-1).openapi({ description: "only steps beyond this one" }),
+  run,
+  after: after.openapi({ description: "only steps beyond this one; by default all" }),
 });
 
 export const runMetricsRoute = createRoute({
@@ -100,7 +129,7 @@ export const runMetricsRoute = createRoute({
   request: { query: runQuery },
   responses: {
     200: json(runMetrics, "Columns of numbers."),
-    401: failures[401],
+    ...common,
     404: json(failure, "No such run."),
     422: failures[422],
   },
@@ -111,14 +140,14 @@ export const runSamplesRoute = createRoute({
   path: "/v1/runs/samples",
   summary: "The picture of samples of a run at a step",
   request: {
-    query: z.object({ run: z.string().max(500), step: z.coerce.number().int().min(0).max(99_999_999) }),
+    query: z.object({ run, step: wholeNumber(0, 99_999_999) }),
   },
   responses: {
     200: {
       description: "The picture.",
       content: { "image/png": { schema: z.string().openapi({ format: "binary" }) } },
     },
-    401: failures[401],
+    ...common,
     404: json(failure, "No such run or picture."),
     422: failures[422],
   },

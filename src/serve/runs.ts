@@ -1,63 +1,20 @@
-import { open, readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { isFigure } from "../train/evaluate/figures.js";
 import { isClaimed, runPaths } from "../train/runFolder.js";
+import { MetricsTail, parseRow, type Row } from "./metricsTail.js";
+import { type OpenedFile, openInside, readText } from "./openFile.js";
 import type { RunInfo, RunMetrics } from "./protocol.js";
 import { Refusal } from "./refusal.js";
+import { findRuns, isRun, METRICS, methodOf, sampleSteps } from "./runFolders.js";
 
 /** Most points of a curve that are sent: more than a screen has columns. */
 const MOST_POINTS = 2000;
-/** How deep below the given folder runs are looked for: comparisons keep theirs one level down. */
-const DEPTH = 3;
-
-type Row = Readonly<Record<string, number>>;
-
-const parseRow = (line: string): Row[] => {
-  try {
-    const row: unknown = JSON.parse(line);
-    return typeof row === "object" && row !== null && "step" in row && typeof row.step === "number" ? [row as Row] : [];
-  } catch {
-    return []; // torn by a kill, or by hand
-  }
-};
-
-/** The rows of a growing metrics file; each call reads only what was added since the one before. */
-class MetricsTail {
-  private rows: Row[] = [];
-  private offset = 0;
-  private rest = "";
-  private turn: Promise<unknown> = Promise.resolve();
-
-  constructor(private readonly path: string) {}
-
-  /** Reads one after another: two at once would take the same bytes twice. */
-  read(): Promise<readonly Row[]> {
-    const mine = this.turn.then(() => this.readOn());
-    this.turn = mine.catch(() => {});
-    return mine;
-  }
-
-  private async readOn(): Promise<readonly Row[]> {
-    const file = await open(this.path);
-    try {
-      const { size } = await file.stat();
-      if (size < this.offset) Object.assign(this, { rows: [], offset: 0, rest: "" }); // a resumed run rewrote it
-      const { buffer, bytesRead } = await file.read(
-        Buffer.alloc(size - this.offset),
-        0,
-        size - this.offset,
-        this.offset,
-      );
-      this.offset += bytesRead;
-      const lines = (this.rest + buffer.subarray(0, bytesRead).toString("utf8")).split("\n");
-      this.rest = lines.pop() ?? "";
-      this.rows.push(...lines.flatMap(parseRow));
-      return this.rows;
-    } finally {
-      await file.close();
-    }
-  }
-}
+/** Most curves of a run that are sent. */
+const MOST_CURVES = 256;
+/** Runs whose metrics are kept in memory. */
+const MOST_TAILS = 8;
+/** The last lines of a metrics file are within so many bytes. */
+const END = 65_536;
 
 /** Every k-th row and the last, so that at most about `most` stay, beside those that are `kept` anyway. */
 export const thin = <T>(rows: readonly T[], most: number, kept: (row: T) => boolean = () => false): readonly T[] => {
@@ -77,83 +34,96 @@ export const joinSteps = (rows: readonly Row[]): readonly Row[] => {
   return joined;
 };
 
+const namesOf = (rows: readonly Row[]): readonly string[] => {
+  const names = new Set<string>();
+  for (const row of rows) for (const name of Object.keys(row)) if (names.size <= MOST_CURVES) names.add(name);
+  return [...names].filter((name) => name !== "step");
+};
+
 const columnsOf = (rows: readonly Row[]): RunMetrics => {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => name !== "step");
   const column = (name: string) => rows.map((row) => (Number.isFinite(row[name]) ? row[name]! : null));
   return {
     steps: rows.map(({ step }) => step!),
-    values: Object.fromEntries(names.map((name) => [name, column(name)])),
+    values: Object.fromEntries(namesOf(rows).map((name) => [name, column(name)])),
   };
 };
 
-const metricsPath = (folder: string): string => join(folder, "metrics.jsonl");
-
-const findRuns = async (root: string, name: string, depth: number): Promise<string[]> => {
-  const entries = await readdir(join(root, name), { withFileTypes: true }).catch(() => []);
-  const own = entries.some((entry) => entry.isFile() && entry.name === "metrics.jsonl");
-  if (own) return [name];
-  if (depth === 0) return [];
-  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith("."));
-  const below = folders.map((entry) => findRuns(root, name === "" ? entry.name : `${name}/${entry.name}`, depth - 1));
-  return (await Promise.all(below)).flat();
-};
-
-const methodOf = async (folder: string): Promise<string> => {
-  const text = await readFile(runPaths(folder).network, "utf8").catch(() => "{}");
-  return /"method":\s*\{\s*"kind":\s*"([a-z-]+)"/.exec(text)?.[1] ?? "unknown";
-};
-
-const sampleSteps = async (folder: string): Promise<number[]> => {
-  const names = await readdir(join(folder, "samples")).catch(() => []);
-  return names.flatMap((name) => /^step-(\d{8})\.png$/.exec(name)?.[1] ?? []).map(Number);
-};
-
-/** The run folders under a folder, read only. */
+/** The run folders under a folder, read only. Nothing outside of it is read, by way of no link. */
 export class Runs {
   private readonly tails = new Map<string, MetricsTail>();
+  private listing: Promise<RunInfo[]> | undefined;
 
   constructor(private readonly root: string) {}
 
-  async list(): Promise<RunInfo[]> {
-    const names = await findRuns(this.root, "", DEPTH);
-    return Promise.all(names.sort().map((name) => this.info(name)));
+  /** All runs by name; who asks while they are looked for waits for the same list. */
+  list(): Promise<RunInfo[]> {
+    this.listing ??= this.look().finally(() => {
+      this.listing = undefined;
+    });
+    return this.listing;
+  }
+
+  private async look(): Promise<RunInfo[]> {
+    const found: RunInfo[] = [];
+    for (const name of await findRuns(this.root)) found.push(await this.info(name));
+    return found;
   }
 
   private async info(name: string): Promise<RunInfo> {
-    const folder = join(this.root, name);
-    const [rows, method, samples, active] = await Promise.all([
-      this.rows(name),
-      methodOf(folder),
-      sampleSteps(folder),
-      isClaimed(folder),
+    const [step, method, samples, active] = await Promise.all([
+      this.lastStep(name),
+      methodOf(this.root, name),
+      sampleSteps(this.root, name),
+      this.isActive(name),
     ]);
-    return { name, method, step: rows.at(-1)?.step ?? 0, active, samples: samples.sort((a, b) => a - b) };
+    return { name, method, step, active, samples };
   }
 
-  private rows(name: string): Promise<readonly Row[]> {
-    const tail = this.tails.get(name) ?? new MetricsTail(metricsPath(join(this.root, name)));
+  private async lastStep(name: string): Promise<number> {
+    const file = await this.open(name, METRICS);
+    const lines = file ? (await readText(file, END, Math.max(0, file.size - END))).split("\n") : [];
+    for (const line of lines.reverse()) for (const { step } of parseRow(line)) return step!;
+    return 0;
+  }
+
+  private async isActive(name: string): Promise<boolean> {
+    const folder = join(this.root, name);
+    const lock = await this.open(name, relative(folder, runPaths(folder).lock));
+    await lock?.handle.close();
+    return lock !== undefined && lock.size <= END && isClaimed(folder);
+  }
+
+  private open(run: string, file: string): Promise<OpenedFile | undefined> {
+    return openInside(this.root, join(run, file));
+  }
+
+  /** Keeps those that were asked for last. */
+  private tail(name: string): MetricsTail {
+    const tail = this.tails.get(name) ?? new MetricsTail(() => this.open(name, METRICS), isEvaluation);
+    this.tails.delete(name);
     this.tails.set(name, tail);
-    return tail.read();
+    if (this.tails.size > MOST_TAILS) this.tails.delete(this.tails.keys().next().value!);
+    return tail;
   }
 
-  /** Only names that the list holds are opened, so no request leads out of the folder. */
-  private async folderOf(name: string): Promise<string> {
-    if ((await findRuns(this.root, "", DEPTH)).includes(name)) return join(this.root, name);
+  private async require(name: string): Promise<void> {
+    if (await isRun(this.root, name)) return;
     throw new Refusal(404, "run", `there is no run ${name.slice(0, 100)}; GET /v1/runs lists them`);
   }
 
   /** Metrics of steps after `after`, thinned out. */
   async metrics(name: string, after: number): Promise<RunMetrics> {
-    await this.folderOf(name);
-    const rows = await this.rows(name);
+    await this.require(name);
+    const rows = await this.tail(name).read();
     return columnsOf(thin(joinSteps(rows.filter(({ step }) => step! > after)), MOST_POINTS, isEvaluation));
   }
 
-  /** The picture of samples at a step, a PNG. */
-  async sample(name: string, step: number): Promise<Uint8Array<ArrayBuffer>> {
-    const path = runPaths(await this.folderOf(name)).samples(step);
-    const bytes = await readFile(path).catch(() => undefined);
-    if (bytes) return new Uint8Array(bytes);
+  /** The picture of samples at a step, a PNG, open. */
+  async sample(name: string, step: number): Promise<OpenedFile> {
+    await this.require(name);
+    const folder = join(this.root, name);
+    const file = await this.open(name, relative(folder, runPaths(folder).samples(step)));
+    if (file) return file;
     throw new Refusal(404, "samples", `run ${name} has no samples of step ${step}`);
   }
 }

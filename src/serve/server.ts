@@ -1,19 +1,23 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { getRequestListener } from "@hono/node-server";
 import { UserError } from "../errors.js";
-import { openRuntime } from "../runtime/index.js";
+import { openRuntime, type Runtime } from "../runtime/index.js";
 import type { Precision } from "../train/plan.js";
 import { openSource, type WeightsChoice } from "../train/source.js";
+import { Answers } from "./answers.js";
 import { createApp } from "./app.js";
+import { Budget } from "./budget.js";
 import { Exports } from "./exports.js";
 import { BUILT_APP, readApp } from "./files.js";
 import { ServerMetrics } from "./metrics.js";
 import { ServedModel, type ServedOptions } from "./model.js";
 import { type NamedSource, namesAndPaths } from "./names.js";
+import { PictureDecoder } from "./picture.js";
 import { drawsLatents, requireUse } from "./pictures.js";
+import { Refusal } from "./refusal.js";
 import { Runs } from "./runs.js";
+import { closeWithin, listen, openSocket } from "./socket.js";
+import { isLoopback, requireKnownHost } from "./visitors.js";
 
 /** What `soflow serve` takes. Times are in milliseconds. */
 export type ServeOptions = {
@@ -23,6 +27,10 @@ export type ServeOptions = {
   /** 0: any free one. */
   readonly port: number;
   readonly token?: string;
+  /** Let everybody in who reaches an address beyond this machine, without a token. */
+  readonly open?: boolean;
+  /** Names that this server is asked for by, beside this machine's own, where it has no token. */
+  readonly hosts: readonly string[];
   readonly runs?: string;
   /** Folder of the autoencoder, for models that draw latents. */
   readonly vae?: string;
@@ -32,7 +40,16 @@ export type ServeOptions = {
   readonly maxWait: number;
   readonly queue: number;
   readonly maxCount: number;
+  /** Bytes of a request. */
   readonly maxBody: number;
+  /** Bytes of all requests that are held at once. */
+  readonly maxBodies: number;
+  /** Bytes of all images that are being made or sent. */
+  readonly maxAnswers: number;
+  /** Pixels of a picture that is sent to be edited. */
+  readonly maxPixels: number;
+  /** Clients that are connected. */
+  readonly maxConnections: number;
   readonly timeout: number;
   /** Within which a client must have sent its request. */
   readonly requestTimeout: number;
@@ -53,7 +70,12 @@ export const SERVE_DEFAULTS = {
   maxWait: 1,
   queue: 1024,
   maxCount: 256,
+  hosts: [],
   maxBody: 16 * 2 ** 20,
+  maxBodies: 64 * 2 ** 20,
+  maxAnswers: 256 * 2 ** 20,
+  maxPixels: 16_000_000,
+  maxConnections: 512,
   timeout: 60_000,
   requestTimeout: 20_000,
   grace: 30_000,
@@ -88,33 +110,37 @@ const openModels = async (sources: readonly string[], options: ServedOptions): P
   return models;
 };
 
-const isLoopback = (host: string): boolean => /^(localhost|127\.|::1$)/.test(host);
-
-const listen = (server: Server, { port, host }: ServeOptions): Promise<string> =>
-  new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const inUse =
-        error.code === "EADDRINUSE" ? "another program listens there; choose another --port" : error.message;
-      reject(new UserError(`serve: cannot listen on ${host}:${port}: ${inUse}`));
-    });
-    server.listen(port, host, () => {
-      const { address, port: bound, family } = server.address() as AddressInfo;
-      resolve(`http://${family === "IPv6" ? `[${address}]` : address}:${bound}`);
-    });
-  });
-
-const closeWithin = async (server: Server, grace: number): Promise<void> => {
-  const timer = setTimeout(() => server.closeAllConnections(), grace);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  clearTimeout(timer);
+/** Throws a `UserError` where others could come in by an oversight; says so where they are meant to. */
+const checkOpenness = ({ host, token, open, report }: ServeOptions): void => {
+  if (isLoopback(host) || token !== undefined) return;
+  if (!open)
+    throw new UserError(
+      `serve: everybody who reaches ${host} could use this server; give a token (SOFLOW_TOKEN or --token), or say --open to let everybody in`,
+    );
+  report(`warning: no token is asked for: everybody who reaches ${host} can use this server`);
 };
 
 /** Milliseconds in which requests that were on their way when the server was told to stop still come in. */
 const ON_THE_WIRE = 100;
 
+/** What ends with the server, in this order. */
+type Parts = {
+  readonly models: readonly ServedModel[];
+  readonly exports: Exports;
+  readonly runtime: Runtime;
+};
+
+const release = async ({ models, exports, runtime }: Parts): Promise<void> => {
+  await Promise.all(models.map(({ batcher }) => batcher.drained()));
+  await Promise.all(models.map((model) => model.release()));
+  await exports.close();
+  await runtime.close();
+};
+
 /** Opens the models, compiles them and listens. Throws a `UserError` where a model or the address cannot be had. */
 export const startServer = async (options: ServeOptions): Promise<Serving> => {
   const { maxBatch, maxWait, queue: maxQueue, weights, precision, vae, threads, host, report } = options;
+  checkOpenness(options);
   const metrics = new ServerMetrics();
   const onBatch = (images: number, seconds: number): void => {
     metrics.batches.observe(images);
@@ -125,39 +151,42 @@ export const startServer = async (options: ServeOptions): Promise<Serving> => {
     const served = { runtime, maxBatch, maxWait, maxQueue, weights, precision, vae, onBatch, report };
     const models = await openModels(options.models, served);
     metrics.gauge("soflow_queue_images", "Images that wait.", () => models.reduce((n, m) => n + m.batcher.queued, 0));
+    metrics.gauge("soflow_running_images", "Images in batches that run.", () =>
+      models.reduce((n, m) => n + m.batcher.active, 0),
+    );
     let stopping = false;
+    const ending = new AbortController();
+    setMaxListeners(0, ending.signal); // every request listens
     const runs = options.runs === undefined ? undefined : new Runs(options.runs);
     const exports = new Exports(weights, report);
-    const rules = { ...options, loopback: isLoopback(host), metrics, models, exports, runs, isReady: () => !stopping };
-    const app = createApp({ ...rules, files: await readApp(BUILT_APP), provider: runtime.name });
-    const server = openSocket(app.fetch, options, () => stopping);
+    const app = createApp({
+      ...options,
+      hosts: options.token === undefined ? requireKnownHost(isLoopback(host), options.hosts) : undefined,
+      metrics,
+      models,
+      exports,
+      runs,
+      bodies: new Budget(Math.max(options.maxBodies, options.maxBody), "bodies"),
+      answers: new Answers(options.maxAnswers, options.timeout),
+      decoder: new PictureDecoder(options.maxPixels),
+      isReady: () => !stopping,
+      ending: ending.signal,
+      files: await readApp(BUILT_APP),
+      provider: runtime.name,
+    });
+    const server = openSocket(app.fetch, { ...options, isStopping: () => stopping });
     const url = await listen(server, options);
     const stop = async (): Promise<void> => {
       stopping = true;
       await sleep(ON_THE_WIRE);
-      await closeWithin(server, options.grace);
-      await Promise.all(models.map(({ batcher }) => batcher.drained()));
-      await Promise.all(models.map((model) => model.release()));
-      await exports.close();
-      await runtime.close();
+      const end = (): void => ending.abort(new Refusal(503, "stopping", "the server is stopping"));
+      await closeWithin(server, options.grace, end);
+      end(); // of what no client waits for
+      await release({ models, exports, runtime });
     };
     return { url, models: models.map(({ info }) => info.name), stop };
   } catch (thrown) {
     await runtime.close();
     throw thrown;
   }
-};
-
-/** A socket that gives slow clients 408, and tells those that stay connected to leave once the server stops. */
-const openSocket = (
-  fetch: (request: Request) => Response | Promise<Response>,
-  { requestTimeout }: ServeOptions,
-  isStopping: () => boolean,
-): Server => {
-  const answer = getRequestListener(fetch);
-  const timeouts = { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: 500 };
-  return createServer({ ...timeouts, keepAliveTimeout: 5000 }, (request, response) => {
-    if (isStopping()) response.setHeader("Connection", "close");
-    void answer(request, response);
-  });
 };

@@ -89,6 +89,13 @@ const CASES: Record<string, [() => Promise<Response>, number, string]> = {
     415,
     "Content-Type is text/plain; it must be application/json",
   ],
+  "JSON in another character set": [
+    () => post("{}", "/v1/images", { ...AUTHORIZED, "Content-Type": "application/json; charset=utf-16" }),
+    415,
+    "Content-Type is application/json; charset=utf-16; it must be application/json",
+  ],
+  "a step in hexadecimal": [() => get("/v1/runs/samples?run=tiny&step=0x1"), 422, "step: must be a whole number"],
+  "an empty step": [() => get("/v1/runs/metrics?run=tiny&after="), 422, "after: must be a whole number"],
   "an Accept that we lack": [
     () => post({}, "/v1/images", { ...AUTHORIZED, Accept: "text/html" }),
     406,
@@ -106,8 +113,8 @@ const CASES: Record<string, [() => Promise<Response>, number, string]> = {
   "samples of no step": [() => get("/v1/runs/samples?run=tiny&step=../1"), 422, "step: "],
   "another method": [
     () => fetch(`${server.url}/v1/images`, { method: "DELETE", headers: AUTHORIZED }),
-    404,
-    "there is no DELETE",
+    405,
+    "/v1/images is not asked for with DELETE; it takes POST, OPTIONS",
   ],
 };
 

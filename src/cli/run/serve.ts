@@ -13,6 +13,18 @@ const stopSignal = (): Promise<void> =>
       });
   });
 
+/** Milliseconds after the grace in which what runs may end, and temporary files are removed. */
+const LAST_MOVE = 500;
+
+/**
+ * Ends the process while a network evaluation still runs, which nobody waits for any more and nothing can interrupt: an exit
+ * would wait for it.
+ */
+const endNow = (): void => {
+  process.emit("exit", 0);
+  process.kill(process.pid, "SIGKILL");
+};
+
 /** `soflow serve`: serves until it is told to stop, then answers what it had accepted. */
 export const run = async (options: ServeOptions, out: (text: string) => void): Promise<void> => {
   const report = (text: string): void => void process.stderr.write(`soflow: ${text}\n`);
@@ -21,5 +33,7 @@ export const run = async (options: ServeOptions, out: (text: string) => void): P
   out(`serving ${models.join(", ")} on ${url}\n`);
   await stopped;
   report("stopping: answering what was accepted; again to stop at once");
+  const overdue = setTimeout(endNow, options.grace + LAST_MOVE);
   await stop();
+  clearTimeout(overdue);
 };

@@ -48,6 +48,8 @@ export type ExportOptions = {
   readonly threads?: number;
   readonly runtime?: Runtime;
   readonly onNote?: (text: string) => void;
+  /** Ends the export between two weights or files: it rejects with the signal's reason and leaves nothing behind. */
+  readonly signal?: AbortSignal;
 };
 
 const GENERATOR = "model.onnx";
@@ -59,7 +61,10 @@ const readAll = async (options: ExportOptions, vae: AutoencoderSource | undefine
   const { description, file, prefix } = await openSource(options.source, options.weights ?? "ema", "export");
   try {
     checkWeights(file, openNetwork(description.network).parameters, prefix);
-    const own = await readWeights(description, (name) => file.read(prefix + name));
+    const own = await readWeights(description, (name) => {
+      options.signal?.throwIfAborted();
+      return file.read(prefix + name);
+    });
     if (!vae) return { description, weights: own as Weights };
     const { channels, imageSize } = description.network;
     const z = input("z", { dtype: "float32", shape: [1, channels, imageSize, imageSize] });
@@ -94,15 +99,16 @@ const exportWith = async (
     const { description, weights } = await readAll(options, vae);
     const graph: GraphOptions = { description, images, ...(vae && { vae: vae.config }) };
     const generator: Build = (batch) => generatorGraph(graph, batch);
+    options.signal?.throwIfAborted();
     const solution: Build | undefined = solutionGraph(graph, 1) && ((batch) => solutionGraph(graph, batch)!);
     const packed = packModel("generator", generator, weights, precision, "noise");
     const models: Record<string, Packed> = { [GENERATOR]: packed };
     if (solution) models[SOLUTION] = packModel("solution", solution, weights, precision, "x");
     const labels = description.classes.length;
     const measured = await examine({ labels, generator, packed, weights, precision, images });
-    return await writeFolder(out, models, (files) =>
-      manifestOf({ description, precision, images, models, measured, files }),
-    );
+    const describe = (files: readonly Written[]) =>
+      manifestOf({ description, precision, images, models, measured, files });
+    return await writeFolder(out, models, describe, options.signal);
   } finally {
     await vae?.file.close();
   }
@@ -137,11 +143,12 @@ const writeFolder = async (
   out: string,
   models: Readonly<Record<string, Packed>>,
   describe: (files: readonly Written[]) => Manifest,
+  signal: AbortSignal | undefined,
 ): Promise<Manifest> => {
   const temporary = join(dirname(out), `.${basename(out)}.${process.pid}.tmp`);
   try {
     await mkdir(temporary, { recursive: true });
-    const { places, file } = await writeWeightsFile(temporary, DATA, Object.values(models));
+    const { places, file } = await writeWeightsFile(temporary, DATA, Object.values(models), signal);
     const files: Written[] = [file];
     for (const [name, packed] of Object.entries(models)) {
       const bytes = encodeWithPlaces(packed, places);
@@ -158,6 +165,7 @@ const writeFolder = async (
     return manifest;
   } catch (thrown) {
     await rm(temporary, { recursive: true, force: true });
+    signal?.throwIfAborted();
     throw thrown instanceof UserError
       ? thrown
       : new UserError(`export: ${out} could not be written: ${messageOf(thrown)}`);

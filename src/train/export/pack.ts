@@ -117,6 +117,7 @@ export const writeWeightsFile = async (
   folder: string,
   location: string,
   models: readonly Packed[],
+  signal?: AbortSignal,
 ): Promise<{ places: Map<string, Place>; file: Written }> => {
   const places = new Map<string, Place>();
   const hash = createHash("sha256");
@@ -129,6 +130,7 @@ export const writeWeightsFile = async (
     };
     for (const packed of models)
       for (const name of weightsOf(packed).filter((weight) => !places.has(weight))) {
+        signal?.throwIfAborted();
         await put(new Uint8Array((ALIGNMENT - (at % ALIGNMENT)) % ALIGNMENT));
         const bytes = bytesOf(packed.weights[name]!);
         places.set(name, { location, offset: at, length: bytes.length });
