@@ -2,6 +2,7 @@ import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import type { Dataset } from "./dataset.js";
+import { inspectPrefix } from "./header.js";
 import { decodeImage, isImageName, shapeOf, type WantedShape } from "./image.js";
 import { type Listed, type Member, readMember, tarMembers } from "./tar.js";
 
@@ -128,6 +129,11 @@ export const openWebDataset = async (pattern: string, wanted: WantedShape, class
       read: async (index) => {
         const { shard, image, label } = entries[index]!;
         return { pixels: await decodeImage(await readMember(files[shard]!, image), wanted, source(index)), label };
+      },
+      inspect: (index) => {
+        const { shard, image } = entries[index]!;
+        const prefix = (size: number) => readMember(files[shard]!, { ...image, size: Math.min(size, image.size) });
+        return inspectPrefix(prefix, image.size, wanted, source(index));
       },
       source,
       close,

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { UserError } from "../errors.js";
+import { unlessAbsent } from "../files/index.js";
 import {
   decodeTensor,
   encodeHeader,
@@ -68,11 +69,12 @@ export type OpenSafetensors = {
 
 /** Opens and checks a file; throws a `UserError` that names it when it is not whole. */
 export const openSafetensors = async (path: string): Promise<OpenSafetensors> => {
-  const file = await open(path).catch(() => {
-    throw new UserError(`there is no file ${path}`);
-  });
+  const file = await unlessAbsent(path, () => open(path));
+  if (!file) throw new UserError(`there is no file ${path}`);
   try {
-    const { size } = await file.stat();
+    const stats = await file.stat();
+    if (stats.isDirectory()) throw new UserError(`${path} is a folder; it must be a safetensors file`);
+    const { size } = stats;
     const length = headerLength(await readRange(file, 0, Math.min(8, size)), size, path);
     const header = parseHeader(await readRange(file, 8, length), size, path);
     const readWhole = (name: string) => readTensor(file, header, path, name);

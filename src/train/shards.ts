@@ -1,8 +1,8 @@
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
-import { writeFileAtomically } from "./files.js";
+import { isPresent } from "../files/index.js";
+import { makeFolder, writeFileAtomically } from "./files.js";
 import { type OpenSafetensors, openSafetensors, type StoredTensor, writeSafetensors } from "./safetensorsFile.js";
 
 /** Bytes of tensors in one file; a larger model is kept in several, as Hugging Face's libraries do. */
@@ -38,7 +38,7 @@ export const writeWeights = async (
   tensors: readonly StoredTensor[],
   limit = LARGEST_FILE,
 ): Promise<void> => {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const groups = grouped(tensors, limit);
   const metadata = { format: "pt" };
   if (groups.length === 1) {
@@ -104,7 +104,7 @@ const openShards = async (index: string): Promise<OpenSafetensors> => {
 
 /** Opens a model folder's weights, in one file or in several. */
 export const openWeights = (folder: string): Promise<OpenSafetensors> =>
-  existsSync(join(folder, INDEX)) ? openShards(join(folder, INDEX)) : openSafetensors(join(folder, WEIGHTS));
+  isPresent(join(folder, INDEX)) ? openShards(join(folder, INDEX)) : openSafetensors(join(folder, WEIGHTS));
 
 /** The names of a model folder's files of weights. */
 export const WEIGHT_FILES = { whole: WEIGHTS, index: INDEX } as const;

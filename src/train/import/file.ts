@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { UserError } from "../../errors.js";
+import { unlessAbsent } from "../../files/index.js";
 import type { RandomAccess } from "../../formats/randomAccess.js";
 import { type LazyTensor, openTorch, type TensorValues } from "../../formats/torch/checkpoint.js";
 import type { Scalar } from "../../formats/torch/flatten.js";
@@ -31,9 +32,8 @@ const fromSafetensors = async (path: string): Promise<Checkpoint> => {
 };
 
 const fromTorch = async (path: string): Promise<Checkpoint> => {
-  const file = await open(path).catch(() => {
-    throw new UserError(`there is no file ${path}`);
-  });
+  const file = await unlessAbsent(path, () => open(path));
+  if (!file) throw new UserError(`there is no file ${path}`);
   try {
     const found = await file.stat();
     if (!found.isFile()) throw new UserError(`${path} is a folder; give the file that torch.save wrote`);
