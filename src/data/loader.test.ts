@@ -2,7 +2,7 @@ import { array, assert, asyncProperty, boolean, integer, nat, property, record, 
 import { expect, test } from "vitest";
 import { UserError } from "../errors.js";
 import { key } from "../random/random.js";
-import { cached, type Dataset } from "./dataset.js";
+import { cached, type Dataset, UnusableSample } from "./dataset.js";
 import { type Batch, Loader, type LoaderOptions, samplingOrder } from "./loader.js";
 
 const SHAPE = { channels: 3, height: 2, width: 4 } as const;

@@ -34,11 +34,13 @@ export const statIfPresent = (path: string): Promise<Stats | undefined> =>
     }
   });
 
-/** Whether something lies at a path. Throws as `unlessAbsent`. */
+/** Whether something lies at a path; below a file nothing does. Throws as `unlessAbsent`. */
 export const isPresent = (path: string): boolean => {
   try {
-    return statSync(path, { throwIfNoEntry: false }) !== undefined; // undefined for ENOENT and ENOTDIR
+    statSync(path);
+    return true;
   } catch (thrown) {
+    if (["ENOENT", "ENOTDIR"].includes(codeOf(thrown) ?? "")) return false;
     throw unreadable(path, thrown);
   }
 };

@@ -36,7 +36,7 @@ export class Unreadable extends UserError {
 export const unreadable = (path: string, thrown: unknown): UserError => {
   if (thrown instanceof UserError) return thrown;
   const remedy = CODES[codeOf(thrown) ?? ""]?.[1] ?? "make it readable";
-  return new Unreadable(`${path} is there but cannot be read: ${reasonOf(thrown)}; ${remedy}, then try again`);
+  return new Unreadable(`${path} cannot be read: ${reasonOf(thrown)}; ${remedy}, then try again`);
 };
 
 /** Whether the system was short of something: the same call may succeed later. */

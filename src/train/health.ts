@@ -2,12 +2,14 @@
 export type Health = {
   /** Losses of the last steps, the latest last. */
   readonly losses: readonly number[];
-  /** The lowest mean over as many steps of the whole run; null before there were that many. */
+  /** The lowest such mean of the whole run, or its first loss where that is lower; null before the first step. */
   readonly lowest: number | null;
 };
 
 /** Steps whose mean loss is looked at: enough to level out single batches. */
 const WINDOW = 20;
+/** Fewer are only taken at the first step, whose loss is that of the initial weights. */
+const LEAST = 5;
 /** A mean loss beyond so many times the lowest of the run is no longer sane. */
 const WILD_LOSS = 10;
 
@@ -37,7 +39,7 @@ export class LossWatch {
 
   add(loss: number): void {
     this.losses = [...this.losses, loss].slice(-WINDOW);
-    if (this.losses.length < WINDOW) return;
+    if (this.lowest !== null && this.losses.length < LEAST) return;
     this.lowest = Math.min(meanOf(this.losses), this.lowest ?? Number.POSITIVE_INFINITY);
   }
 

@@ -9,6 +9,9 @@ import { appendTo, makeFolder, writeFileAtomically } from "./files.js";
 /** Files of a run that are replaced as a whole, by their names in its folder. */
 export const METRICS_FILES = ["metrics.jsonl", "curves.svg", "distances.svg"] as const;
 
+/** Where a run keeps its numbers. */
+export const metricsPath = (folder: string): string => join(folder, METRICS_FILES[0]);
+
 type Line = { readonly step: number } & Readonly<Record<string, number>>;
 
 /** The whole lines of a metrics file up to and including `step`; a line torn by a kill is dropped. */
@@ -38,7 +41,7 @@ export class Metrics {
 
   /** Opens the metrics of a run folder that has done `step` steps; what a killed run wrote beyond is dropped. */
   static async open(folder: string, step: number): Promise<Metrics> {
-    const file = join(folder, METRICS_FILES[0]);
+    const file = metricsPath(folder);
     const events = join(
       folder,
       "tensorboard",

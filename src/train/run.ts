@@ -1,6 +1,7 @@
 import { basename, dirname } from "node:path";
 import { type Dataset, Loader, openDataset } from "../data/index.js";
 import { UserError } from "../errors.js";
+import { readIfPresent } from "../files/index.js";
 import { openMethod } from "../methods/index.js";
 import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
 import {
@@ -18,7 +19,7 @@ import { makeFolder, removeLeftovers, writeFileAtomically } from "./files.js";
 import { Generator } from "./generate.js";
 import { inspectData } from "./inspect.js";
 import { Run, type RunOptions, type RunResult } from "./loop.js";
-import { METRICS_FILES, Metrics } from "./metrics.js";
+import { METRICS_FILES, Metrics, metricsPath } from "./metrics.js";
 import { isModelFile, writeDescription } from "./model.js";
 import { describeModel, openStep } from "./open.js";
 import { lockFolder, runPaths } from "./runFolder.js";
@@ -69,7 +70,7 @@ const restore = async (step: TrainingStep, { folder, step: at }: NonNullable<Sta
 /** Removes what killed processes left of this run's files. */
 const removeAllLeftovers = async (folder: string): Promise<void> => {
   const paths = runPaths(folder);
-  const own = [...[paths.config, paths.network].map((path) => basename(path)), ...METRICS_FILES];
+  const own = [basename(paths.config), basename(paths.network), ...METRICS_FILES];
   await removeLeftovers(folder, (name) => own.includes(name));
   await removeLeftovers(paths.checkpoints, isCheckpointFile);
   await removeLeftovers(dirname(paths.samples(0)), (name) => /^step-\d+\.png$/.test(name));
@@ -84,6 +85,7 @@ export const runTraining = async (options: RunOptions): Promise<RunResult> => {
   const { config, resumeFrom } = options;
   const dataset = await openDataset(config.data, config.seed);
   try {
+    for (const path of [runPaths(config.out).config, metricsPath(config.out)]) await readIfPresent(path); // refused before anything is written
     const start = await startingPoint(runPaths(config.out).checkpoints, resumeFrom);
     if (start && !resumeFrom) await requireSameRun(config, options.onNote);
     requireStepsLeft(config, start);
