@@ -143,7 +143,7 @@ const readState = async (path: string): Promise<CheckpointState> => {
   }
 };
 
-/** The latest checkpoint whose loss was sane, with what it says of itself; `later` are those after it. */
+/** The latest checkpoint whose loss was sane, with how training went; `later` are those after it whose loss was not. */
 export const lastSaneCheckpoint = async (
   folder: string,
 ): Promise<{ step: number; health: Health; later: readonly number[] } | undefined> => {
@@ -151,7 +151,7 @@ export const lastSaneCheckpoint = async (
   for (const step of (await listCheckpoints(folder)).reverse()) {
     const health = (await stateOf(folder, step))?.health;
     if (health && isSane(health)) return { step, health, later: later.reverse() };
-    later.push(step);
+    if (health) later.push(step);
   }
   return undefined;
 };

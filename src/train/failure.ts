@@ -24,7 +24,7 @@ export const goodCheckpoint = async (folder: string): Promise<string> => {
     return `no checkpoint is known to have had a sane loss; the latest is ${checkpointPaths(folder, latest).tensors}`;
   const loss = lossOf(good.health);
   const stated = loss === undefined ? "" : ` (${Number(loss.toPrecision(4))})`;
-  const later = good.later.length > 0 ? `; of step ${good.later.join(", ")} it was ${WILD_TEXT}, or is not known` : "";
+  const later = good.later.length > 0 ? `; of step ${good.later.join(", ")} it was ${WILD_TEXT}` : "";
   return `the last good checkpoint, its weights finite and its loss sane${stated}, is ${checkpointPaths(folder, good.step).tensors}${later}`;
 };
 
