@@ -18,7 +18,8 @@ export const faulty = (real: Fs): Fs => {
   const guarded = <A extends [unknown, ...unknown[]], R>(call: (...args: A) => R) =>
     ((...args: A) => failure(args[0]) ?? call(...args)) as (...args: A) => R;
   const open = async (...args: Parameters<Fs["open"]>): Promise<fs.FileHandle> => {
-    const file = await real.open(...args);
+    const reads = args[1] === undefined || String(args[1]).startsWith("r");
+    const file = await ((reads ? failure(args[0]) : undefined) ?? real.open(...args));
     const write = file.writeFile.bind(file);
     file.writeFile = (...data) => failure(args[0]) ?? write(...data);
     return file;

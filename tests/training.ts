@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseConfig } from "../src/train/config/index.js";
 import { type RunOptions, type RunResult, runTraining } from "../src/train/run.js";
@@ -47,7 +47,7 @@ export const contents = (folder: string): Readonly<Record<string, string>> =>
       .filter((name) => !name.includes(".lock"))
       .sort()
       .map((name) => join(folder, name))
-      .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
+      .filter((path) => lstatSync(path).isFile())
       .map((path) => [path.slice(folder.length), createHash("sha256").update(readFileSync(path)).digest("hex")]),
   );
 

@@ -1,7 +1,6 @@
-import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.js";
-import { statIfPresent } from "../files/index.js";
+import { listIfPresent, statIfPresent } from "../files/index.js";
 import type { Dataset } from "./dataset.js";
 import { readBytes, requireFolder } from "./files.js";
 import { inspectFile } from "./header.js";
@@ -11,7 +10,7 @@ type Listing = { readonly folders: readonly string[]; readonly images: readonly 
 
 /** What a folder holds, by name, links followed; hidden entries, which systems and tools leave about, are passed over. */
 const list = async (folder: string): Promise<Listing> => {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith(".")).sort();
+  const names = ((await listIfPresent(folder)) ?? []).filter((name) => !name.startsWith(".")).sort();
   const paths = names.map((name) => join(folder, name));
   // Only what is not named like an image is looked at: a folder of a million images costs no million calls.
   const isFolder = await Promise.all(
