@@ -10,6 +10,13 @@ export const requireFolder = async (path: string, holds: string): Promise<void> 
   if (!found.isDirectory()) throw new UserError(`data.path: ${path} is a file; give a folder that holds ${holds}`);
 };
 
+/** The error for a file of data that could not be read; what says so already is taken as it is. */
+export const cannotRead = (path: string, thrown: unknown): UserError => {
+  if (thrown instanceof UserError) return thrown;
+  const message = `${path} cannot be read: ${reasonOf(thrown)}`;
+  return isPassing(thrown) ? new PassingError(message) : new UserError(message);
+};
+
 /**
  * A file's bytes. Throws a `UserError` that names the file when it is gone or may not be read, a `PassingError` when the
  * system could not read it at this moment.
@@ -18,7 +25,6 @@ export const readBytes = async (path: string): Promise<Uint8Array> => {
   try {
     return await readFile(path);
   } catch (thrown) {
-    const message = `${path} cannot be read: ${reasonOf(thrown)}`;
-    throw isPassing(thrown) ? new PassingError(message) : new UserError(message);
+    throw cannotRead(path, thrown);
   }
 };

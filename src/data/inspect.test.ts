@@ -6,7 +6,9 @@ import sharp from "sharp";
 import { pack } from "tar-stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { UserError } from "../errors.js";
+import { key } from "../random/random.js";
 import { type Dataset, PassingError, UnusableSample } from "./dataset.js";
+import { inspectImage } from "./header.js";
 import { inspectAll, Loader, openDataset } from "./index.js";
 
 let folder: string;
@@ -138,4 +140,26 @@ test("CIFAR-10: a record whose label there is not", async () => {
   await writeFile(at("cifar", "data_batch_1.bin"), bytes);
   const dataset = await openDataset({ kind: "cifar10", path: at("cifar") });
   await expect(inspectAll(dataset, inOrder)).rejects.toThrow("record 1 has label 12; CIFAR-10 has labels 0 to 9");
+});
+
+test("the first bytes do for large images too, and where a format needs them all it gets them", async () => {
+  const noise = Buffer.from(Uint8Array.from(key(1).uniform(300 * 300 * 3), (x) => 256 * x));
+  for (const format of ["png", "jpeg", "webp"] as const) {
+    const bytes = await sharp(noise, { raw: { width: 300, height: 300, channels: 3 } })
+      .toFormat(format, { quality: 100 })
+      .toBuffer();
+    expect(bytes.length).toBeGreaterThan(2 ** 16);
+    const asked: number[] = [];
+    const read = async (size: number) => {
+      asked.push(size);
+      return bytes.subarray(0, size);
+    };
+    const small = { channels: 3, width: 300, height: 300 } as const;
+    await inspectImage(read, bytes.length, small, format);
+    expect(asked, format).toEqual(format === "webp" ? asked : [2 ** 16]);
+    const large = { ...small, width: 301, height: 301 };
+    await expect(inspectImage(read, bytes.length, large, format)).rejects.toThrow(
+      `${format} is 300×300 pixels; images`,
+    );
+  }
 });

@@ -2,7 +2,7 @@ import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
 import type { Dataset } from "./dataset.js";
-import { inspectPrefix } from "./header.js";
+import { inspectImage } from "./header.js";
 import { decodeImage, isImageName, shapeOf, type WantedShape } from "./image.js";
 import { type Listed, type Member, readMember, tarMembers } from "./tar.js";
 
@@ -132,8 +132,8 @@ export const openWebDataset = async (pattern: string, wanted: WantedShape, class
       },
       inspect: (index) => {
         const { shard, image } = entries[index]!;
-        const prefix = (size: number) => readMember(files[shard]!, { ...image, size: Math.min(size, image.size) });
-        return inspectPrefix(prefix, image.size, wanted, source(index));
+        const start = (size: number) => readMember(files[shard]!, { ...image, size });
+        return inspectImage(start, image.size, wanted, source(index));
       },
       source,
       close,
