@@ -82,7 +82,13 @@ test("with --out another folder resumes from it, the same command resumes that o
 test("a moved run is sampled, evaluated and listed where it is", async () => {
   await expectTrained(here("sample", "runs/moved", "--count", "4", "--out", "sheet.png"));
   await expectTrained(here("sample", "runs/moved/checkpoints/latest", "--weights", "model", "--out", "last.png"));
-  await expectTrained(here("features", "train", "quickstart", "--size", "8", "--steps", "2", "--out", "features"));
+  await writeFile(
+    at("digits.yaml"),
+    CONFIG.replace(/data: .*/, "data: { kind: glyphs, size: 8, channels: 3, samples: 60 }"),
+  );
+  await expectTrained(here("features", "train", "digits.yaml", "--steps", "2", "--out", "features"));
+  const references = ["--reference", "digits.yaml", "--features", "features", "-n", "40"];
+  await expectTrained(here("evaluate", "runs/moved", ...references, "--out", "evaluation"));
   const listed = await new Runs(at("runs")).list();
   expect(listed.find(({ name }) => name === "moved")).toMatchObject({ step: 10, method: "flow-matching" });
 });
