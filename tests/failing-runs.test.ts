@@ -102,6 +102,11 @@ test("an image that vanishes: the last step is saved; the resumed run says that 
 
 test.each([
   ["metrics", /metrics\.jsonl$/, "metrics.jsonl could not be written: the disk is full; step 1 is saved"],
+  [
+    "metrics and checkpoints",
+    /metrics\.jsonl$|\.safetensors/,
+    "metrics.jsonl could not be written: the disk is full; step 1 could not be saved either (",
+  ],
   ["TensorBoard events", /tfevents/, "could not be written: the disk is full; step 1 is saved"],
   ["samples", /samples\/\.step.*\.tmp$/, "step-00000006.png could not be written: the disk is full;"],
   ["a checkpoint", /step-00000008\.safetensors/, "the disk is full; what was there before is unchanged;"],

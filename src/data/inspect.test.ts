@@ -66,12 +66,12 @@ test("what is no fault of a sample ends the inspection with its own words", asyn
 });
 
 test("when the time is over the rest is left; progress is told now and then", async () => {
-  const { dataset, seen } = made(12_000, []);
+  const { dataset, seen } = made(50_000, []);
   expect(await inspectAll(dataset, { ...inOrder, seconds: 0 })).toBe(0);
   expect(seen).toEqual([]);
   const told: number[] = [];
-  expect(await inspectAll(dataset, { ...inOrder, seconds: 600, onProgress: (done) => told.push(done) })).toBe(12_000);
-  expect(told).toEqual([5000, 10_000]);
+  expect(await inspectAll(dataset, { ...inOrder, seconds: 600, onProgress: (done) => told.push(done) })).toBe(50_000);
+  expect(told).toEqual([20_000, 40_000]);
 });
 
 test("a passing shortage is not passed over by skip: the batch would be another one", async () => {

@@ -15,7 +15,7 @@ export type InspectOptions = {
 /** Reasons that an error lists before it only counts. */
 const LISTED = 5;
 /** Samples between two calls of `onProgress`. */
-const REPORTED = 5000;
+const REPORTED = 20_000;
 
 const listOf = (dataset: Dataset, bad: ReadonlyMap<number, string>): string => {
   const reasons = [...bad].sort(([a], [b]) => a - b).map(([, reason]) => reason);

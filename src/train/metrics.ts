@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { readIfPresent } from "../files/index.js";
 import { chart, type Series } from "../formats/chart.js";
@@ -62,7 +61,7 @@ export class Metrics {
 
   /** Draws the errors so far as `curves.svg`, and where samples were evaluated their distances as `distances.svg`. */
   async draw(): Promise<void> {
-    const lines = linesUntil(await readFile(this.file, "utf8"), Number.POSITIVE_INFINITY);
+    const lines = linesUntil((await readIfPresent(this.file)) ?? "", Number.POSITIVE_INFINITY);
     const isError = (name: string): boolean => /(mse|sum_squares|distance)$/.test(name);
     const errors = seriesOf(lines, isError);
     await this.write("curves.svg", errors, () => chart("errors in training", "step", errors));

@@ -1,7 +1,6 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { messageOf, UserError } from "../../errors.js";
-import { readIfPresent, statIfPresent } from "../../files/index.js";
 import { sha256Of, writeFileAtomically } from "../files.js";
 
 export type DownloadOptions = {
@@ -22,7 +21,7 @@ export type Downloaded = { readonly status: "new" | "unchanged" | "missing"; rea
 /** Where a download that was interrupted goes on, and of which version of the file it is. */
 const partPaths = (file: string) => ({ bytes: `${file}.part`, etag: `${file}.part.etag` });
 
-const sizeOf = async (path: string): Promise<number> => (await statIfPresent(path))?.size ?? 0;
+const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
 
 /** A checksum where the ETag is one: Hugging Face's hubs give that of large files so. */
 const statedSha256 = (headers: Headers): string | undefined =>
@@ -82,7 +81,7 @@ export const download = async (url: string, file: string, options: DownloadOptio
   const part = partPaths(file);
   await mkdir(dirname(file), { recursive: true });
   const begun = await sizeOf(part.bytes);
-  const version = begun > 0 ? await readIfPresent(part.etag) : undefined;
+  const version = begun > 0 ? await readFile(part.etag, "utf8").catch(() => undefined) : undefined;
   const response = await request(
     url,
     {
