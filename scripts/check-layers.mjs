@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 const GRAPH = ["graph", "ops", "autodiff"];
 const ENGINE = [...GRAPH, "onnx", "runtime"];
 const BELOW_TRAIN = [
+  "files",
   ...ENGINE,
   "nn",
   "models",
@@ -42,7 +43,8 @@ const ALLOWED = {
   optim: GRAPH,
   editing: [...GRAPH, "paths"],
   methods: [...GRAPH, "nn", "paths", "objectives", "samplers"],
-  data: [],
+  files: [],
+  data: ["files"],
   eval: [...ENGINE, "nn", "models", "optim", "data"],
   distributed: ["graph", "runtime"],
   train: [...BELOW_TRAIN, "editing"],
@@ -53,7 +55,7 @@ const ALLOWED = {
   cli: [...BELOW_TRAIN, "train", "compare", "verify", "serve"],
   index: [...BELOW_TRAIN, "train", "compare", "verify", "serve", "editing"],
 };
-const NODE = /^(data|train|compare|verify|serve|cli|distributed)\/|^runtime\/(native|portable|index|workerUrl)/;
+const NODE = /^(files|data|train|compare|verify|serve|cli|distributed)\/|^runtime\/(native|portable|index|workerUrl)/;
 
 const walk = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -8,9 +8,15 @@ if (!existsSync(MAIN)) throw new Error("these tests run the compiled command lin
 /** How a command ended. */
 export type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
 
+/** Where and as whom a command is run; by default as the tests are. */
+export type Circumstances = Pick<SpawnOptions, "cwd" | "env" | "uid" | "gid">;
+
 /** Starts `soflow ...words`. */
-export const start = (words: readonly string[]): { process: ChildProcess; ended: Promise<Ended> } => {
-  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ["ignore", "pipe", "pipe"] });
+export const start = (
+  words: readonly string[],
+  options: Circumstances = {},
+): { process: ChildProcess; ended: Promise<Ended> } => {
+  const child = spawn(process.execPath, [MAIN, ...words], { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const text = { out: "", err: "" };
   child.stdout.on("data", (bytes: Buffer) => {
     text.out += bytes;

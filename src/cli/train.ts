@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Command } from "commander";
 import { oneOf, UserError } from "../errors.js";
 import type { Config } from "../train/config/index.js";
@@ -28,35 +29,57 @@ Examples:
   soflow train --config my.yaml --set train.batch=128 --set optimizer.learningRate=2e-4
   soflow train --config cifar10-small --set data.path='shards/train-*.tar' --out runs/first
   soflow train --preset soflow-cifar10 --set data.path=cifar-10-batches-bin
-  soflow train --config runs/first/config.yaml --resume-from runs/first/checkpoints/latest
+  soflow train runs/first                               resumes it, wherever the folder was moved to
+  soflow train runs/first --out runs/second             resumes from it in another folder
+  soflow train runs/first --resume-from runs/first/checkpoints/step-00001000.safetensors
 
 A value in --set is YAML; --set 'model={name: DiT-B/4}' replaces a whole section. Ctrl-C finishes the step and saves.
 `;
 
-const readOptions = async (flags: Flags, signal: AbortSignal): Promise<TrainOptions> => {
-  const { presetNames, resolveConfig } = await import("../train/config/index.js");
+/** What was given of a run folder, --config and --preset, which exclude each other. */
+const chosenFile = async (run: string | undefined, { config, preset }: Flags): Promise<string> => {
+  const { configOfRun, presetNames } = await import("../train/config/index.js");
+  const given = Object.entries({ "a run folder": run, "--config": config, "--preset": preset });
+  const [first, second] = given.filter(([, value]) => value !== undefined).map(([name]) => name);
   // Checked here and not by commander, which would hide a misspelt --config behind it.
-  const file = flags.config ?? flags.preset;
-  if (file === undefined)
+  if (first === undefined)
     throw new UserError(
       `train: --config is missing; give a YAML file, or a preset: ${oneOf(presetNames())}; soflow presets lists those of published results`,
     );
-  if (flags.config !== undefined && flags.preset !== undefined)
-    throw new UserError("train: both --config and --preset are given; keep one of the two");
-  const config = resolveConfig({ file, overrides: flags.set });
+  if (second !== undefined) throw new UserError(`train: both ${first} and ${second} are given; keep one of the two`);
+  return run === undefined ? (config ?? preset)! : configOfRun(run);
+};
+
+/** The checkpoint that a run in another folder is begun from, while that folder has none of its own. */
+const forkOf = async (run: string, out: string): Promise<string | null> => {
+  const { listCheckpoints } = await import("../train/checkpoint.js");
+  const { runPaths } = await import("../train/runFolder.js");
+  const [from, own] = [runPaths(run).checkpoints, runPaths(out).checkpoints];
+  const isNew = (await listCheckpoints(own)).length === 0 && (await listCheckpoints(from)).length > 0;
+  return isNew ? join(from, "latest") : null;
+};
+
+const readOptions = async (run: string | undefined, flags: Flags, signal: AbortSignal): Promise<TrainOptions> => {
+  const { resolveConfig } = await import("../train/config/index.js");
+  const config = resolveConfig({ file: await chosenFile(run, flags), overrides: flags.set });
   const train = flags.threads === undefined ? config.train : { ...config.train, threads: flags.threads };
-  return { config: { ...config, train, out: flags.out ?? config.out }, resumeFrom: flags.resumeFrom ?? null, signal };
+  const out = flags.out ?? config.out;
+  const resumeFrom = flags.resumeFrom ?? (run === undefined ? null : await forkOf(run, out));
+  return { config: { ...config, train, out }, resumeFrom, signal };
 };
 
 /** `soflow train`; `run` does the training. */
 export const trainCommand = (run: (options: TrainOptions) => Promise<void>): Command =>
   new Command("train")
-    .description("Train a model from a configuration.")
-    .option("--config <file>", "YAML file, or a preset: quickstart, glyphs-32-color, cifar10-small (required)")
+    .description("Train a model from a configuration, or resume a run.")
+    .argument("[run]", "run folder to resume; with --out, to resume from in another folder")
+    .option("--config <file>", "YAML file, or a preset: quickstart, glyphs-32-color, cifar10-small")
     .option("--preset <name>", "the settings of a published result; soflow presets lists them")
     .option("--set <field=value>", "override a field of the configuration; may be repeated", repeated, [])
     .option("--out <dir>", "run folder (default: the configuration's out)")
     .option("--resume-from <checkpoint>", "go on from a checkpoint")
     .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
     .addHelpText("after", EXAMPLES)
-    .action((flags: Flags) => interruptible(async (signal) => run(await readOptions(flags, signal))));
+    .action((folder: string | undefined, flags: Flags) =>
+      interruptible(async (signal) => run(await readOptions(folder, flags, signal))),
+    );

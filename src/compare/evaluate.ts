@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
+import { readIfPresent } from "../files/index.js";
 import { sizeOf } from "../graph/dtype.js";
 import { methodOf, type SamplerChoice } from "../methods/index.js";
 import type { Runtime } from "../runtime/index.js";
@@ -110,10 +110,8 @@ export const measureRun = async (config: Config, work: Work): Promise<Omit<Measu
   const { kind } = config.objective;
   const path = join(config.out, "measured.json");
   const identity = JSON.stringify([work.yardstick.identity, work.settings]);
-  const known = await readFile(path, "utf8").then(
-    (text) => JSON.parse(text) as Measured,
-    () => undefined,
-  );
+  const text = await readIfPresent(path);
+  const known = text === undefined ? undefined : (JSON.parse(text) as Measured);
   if (known?.identity === identity) return known;
   const choices = choicesFor(kind, work.settings);
   const cells: Cell[] = [];

@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { sizeOf } from "../graph/dtype.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { toYaml } from "../train/config/index.js";
-import { writeFileAtomically } from "../train/files.js";
+import { removeLeftovers, writeFileAtomically } from "../train/files.js";
 import { modelPaths, openNetwork, readDescription } from "../train/model.js";
 import { writePng } from "../train/picture.js";
 import type { RunProgress } from "../train/run.js";
@@ -45,6 +45,8 @@ export const runComparison = async (options: CompareOptions): Promise<Comparison
   const { config } = options;
   const unlock = await lockFolder(config.out);
   try {
+    const names = Object.values(comparisonPaths(config.out)).map((path) => basename(path));
+    await removeLeftovers(config.out, (name) => names.includes(name));
     const { name: _, ...sections } = config;
     await writeFileAtomically(comparisonPaths(config.out).config, toYaml(compareSchema, sections));
     const runs = await trainAll(options);

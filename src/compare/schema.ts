@@ -1,5 +1,8 @@
+import { readdirSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.js";
+import { isPresent } from "../files/index.js";
 import {
   type Config,
   commonSections,
@@ -131,8 +134,17 @@ export const parseComparison = (text: string, file: string, overrides: readonly 
   return config;
 };
 
-/** Reads a comparison: a file, or a preset by name. */
+/** The folder of the comparison whose own configuration a file is, if it is one. */
+const comparisonFolderOf = (file: string): string | undefined => {
+  if (basename(file) !== "compare.yaml" || !isPresent(file)) return undefined;
+  const folder = dirname(file);
+  return readdirSync(folder).some((name) => /^(seed-\d+|results\.json)$/.test(name)) ? folder : undefined;
+};
+
+/** Reads a comparison: a file, or a preset by name. That of a comparison's folder means this folder, wherever it is now. */
 export const resolveComparison = (file: string, overrides: readonly string[] = []): CompareConfig => {
   const { text, name } = readConfigFile(file, "compare");
-  return parseComparison(text, name, overrides);
+  const config = parseComparison(text, name, overrides);
+  const folder = overrides.some((text) => /^\s*out\s*=/.test(text)) ? undefined : comparisonFolderOf(file);
+  return folder === undefined ? config : { ...config, out: folder };
 };

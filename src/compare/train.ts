@@ -1,11 +1,12 @@
-import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.js";
+import { isPresent, readIfPresent } from "../files/index.js";
 import { type Config, parseConfig } from "../train/config/index.js";
 import { writeFileAtomically } from "../train/files.js";
 import { modelPaths } from "../train/model.js";
 import { runPaths } from "../train/runFolder.js";
+import { learningOf } from "../train/sameRun.js";
 import { type Listeners, timeApart, trainApart } from "./process.js";
 import { type CompareConfig, trainingConfig } from "./schema.js";
 
@@ -15,7 +16,7 @@ type Record = { readonly steps: number; readonly peakMemory: number };
 const recordPath = (folder: string): string => join(folder, "comparison.json");
 
 const readRecord = async (folder: string): Promise<Record | undefined> => {
-  const text = await readFile(recordPath(folder), "utf8").catch(() => undefined);
+  const text = await readIfPresent(recordPath(folder));
   return text === undefined ? undefined : (JSON.parse(text) as Record);
 };
 
@@ -39,17 +40,17 @@ const decideSteps = async (
 };
 
 /** Everything that decides what a run's weights are. */
-const identity = ({ seed, data, model, objective, optimizer, ema, train }: Config): string => {
-  const { steps, batch } = train;
-  return JSON.stringify({ seed, data, model, objective, optimizer, ema, steps, batch });
+const identity = async (config: Config): Promise<string> => {
+  const { steps, batch } = config.train;
+  return JSON.stringify({ ...(await learningOf(config)), steps, batch });
 };
 
 /** Whether the run is finished. Throws when it was made from another configuration. */
 const isFinished = async (config: Config): Promise<boolean> => {
   const paths = runPaths(config.out);
-  if (!existsSync(modelPaths(paths.model).config)) return false;
+  if (!isPresent(modelPaths(paths.model).config)) return false;
   const before = parseConfig(await readFile(paths.config, "utf8"), paths.config);
-  if (identity(before) === identity(config)) return true;
+  if ((await identity(before)) === (await identity(config))) return true;
   throw new UserError(
     `${config.out} was trained with another configuration than this comparison's; delete that folder to train it again, or choose another --out`,
   );

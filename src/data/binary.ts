@@ -68,6 +68,7 @@ const inMemory = (
   classes,
   length,
   read: async (index) => read(index),
+  inspect: async (index) => void read(index),
   source,
   close: async () => {},
 });

@@ -1,3 +1,15 @@
+import { UserError } from "../errors.js";
+
+/** The system could not read a sample at this moment, as with too many files open: no reason to pass over the sample. */
+export class PassingError extends UserError {
+  override name = "PassingError";
+}
+
+/** A sample that cannot be used, which `data.onError: skip` would pass over. */
+export class UnusableSample extends UserError {
+  override name = "UnusableSample";
+}
+
 /** Size of every image of a dataset: 1 channel is grey, 3 are RGB; a point is one pixel with a channel a coordinate. */
 export type ImageShape = { readonly channels: number; readonly height: number; readonly width: number };
 
@@ -21,6 +33,11 @@ export interface Dataset {
   /** Number of samples, at least 1. */
   readonly length: number;
   read(index: number): Promise<Sample>;
+  /**
+   * Looks at what is cheap to look at, such as a file's header, and rejects as `read` would. A sample that passes can
+   * still turn out to be damaged. Absent where there is nothing to look at beyond what opening the dataset did.
+   */
+  inspect?(index: number): Promise<void>;
   /** What a person would look for: the file that sample `index` comes from. */
   source(index: number): string;
   close(): Promise<void>;

@@ -1,19 +1,20 @@
-import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.js";
+import { listIfPresent, statIfPresent } from "../files/index.js";
 import type { Dataset } from "./dataset.js";
 import { readBytes, requireFolder } from "./files.js";
+import { inspectFile } from "./header.js";
 import { decodeImage, IMAGE_ENDINGS, isImageName, mostImageBytes, shapeOf, type WantedShape } from "./image.js";
 
 type Listing = { readonly folders: readonly string[]; readonly images: readonly string[] };
 
 /** What a folder holds, by name, links followed; hidden entries, which systems and tools leave about, are passed over. */
 const list = async (folder: string): Promise<Listing> => {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith(".")).sort();
+  const names = ((await listIfPresent(folder)) ?? []).filter((name) => !name.startsWith(".")).sort();
   const paths = names.map((name) => join(folder, name));
   // Only what is not named like an image is looked at: a folder of a million images costs no million calls.
   const isFolder = await Promise.all(
-    paths.map(async (path) => !isImageName(path) && !!(await stat(path).catch(() => undefined))?.isDirectory()),
+    paths.map(async (path) => !isImageName(path) && !!(await statIfPresent(path))?.isDirectory()),
   );
   return { folders: paths.filter((_, i) => isFolder[i]), images: paths.filter(isImageName) };
 };
@@ -64,6 +65,7 @@ export const openFolder = async (path: string, wanted: WantedShape): Promise<Dat
         label,
       };
     },
+    inspect: (index) => inspectFile(files[index]!.file, wanted),
     source: (index) => files[index]!.file,
     close: async () => {},
   };

@@ -10,7 +10,8 @@ import { openPoints } from "./points/points.js";
 import { openWebDataset } from "./webdataset.js";
 
 export { augmentLabels } from "./augment/augment.js";
-export { bytesPerImage, type Dataset, type ImageShape, type Sample } from "./dataset.js";
+export { bytesPerImage, type Dataset, type ImageShape, type Sample, UnusableSample } from "./dataset.js";
+export { type InspectOptions, inspectAll } from "./inspect.js";
 export { type Batch, Loader, type LoaderOptions, samplingOrder } from "./loader.js";
 export { GAUSSIAN, type PointsName } from "./points/distributions.js";
 export { drawPoints } from "./points/points.js";

@@ -2,7 +2,7 @@ import { array, assert, asyncProperty, boolean, integer, nat, property, record, 
 import { expect, test } from "vitest";
 import { UserError } from "../errors.js";
 import { key } from "../random/random.js";
-import { cached, type Dataset } from "./dataset.js";
+import { cached, type Dataset, UnusableSample } from "./dataset.js";
 import { type Batch, Loader, type LoaderOptions, samplingOrder } from "./loader.js";
 
 const SHAPE = { channels: 3, height: 2, width: 4 } as const;
@@ -136,7 +136,7 @@ test("with stop, the batch of a broken sample rejects when its turn comes", asyn
   const loader = new Loader(numbered(4, [2]), { ...OPTIONS, batch: 1 });
   const turn = [0, 1, 2, 3].findIndex((g) => samplingOrder(OPTIONS.seed, 4)(g) === 2);
   await take(loader, turn);
-  await expect(loader.next()).rejects.toThrow(new UserError("sample 2 is broken"));
+  await expect(loader.next()).rejects.toThrow(new UnusableSample("sample 2 is broken"));
 });
 
 test("when nothing can be read, skip says so instead of looking for ever", async () => {

@@ -1,7 +1,7 @@
 import { messageOf, UserError } from "../errors.js";
 import { key } from "../random/random.js";
 import { augmentImage, augmentLabels, drawAugmentation, labelsOf } from "./augment/augment.js";
-import { bytesPerImage, type Dataset, type Sample } from "./dataset.js";
+import { bytesPerImage, type Dataset, PassingError, type Sample, UnusableSample } from "./dataset.js";
 
 export type LoaderOptions = {
   readonly seed: number;
@@ -13,7 +13,10 @@ export type LoaderOptions = {
   readonly flip: boolean;
   /** EDM's augmentation as CIFAR-10's recipes have it: how probable each transformation is; default 0, which is none. */
   readonly augment?: number;
-  /** What an unreadable image does: stop the run, or be replaced by the next readable one and counted. */
+  /**
+   * What an unreadable image does: stop the run, or be replaced by the next readable one and counted. Its place alone
+   * changes; every other image of every batch stays what it was.
+   */
   readonly onError: "stop" | "skip";
   /** Batches that are read ahead of the one in use. */
   readonly ahead?: number;
@@ -163,7 +166,8 @@ export class Loader {
       try {
         return await dataset.read(at);
       } catch (thrown) {
-        if (options.onError === "stop" || !(thrown instanceof UserError)) throw thrown;
+        if (!(thrown instanceof UserError) || thrown instanceof PassingError) throw thrown;
+        if (options.onError === "stop") throw new UnusableSample(thrown.message);
         this.skipped.add(`${dataset.source(at)}: ${messageOf(thrown)}`);
       }
     }

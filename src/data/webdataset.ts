@@ -4,6 +4,7 @@ import { messageOf, UserError } from "../errors.js";
 import { shown } from "../formats/randomAccess.js";
 import type { Dataset } from "./dataset.js";
 import { openFile } from "./files.js";
+import { inspectImage } from "./header.js";
 import { decodeImage, isImageName, mostImageBytes, shapeOf, type WantedShape } from "./image.js";
 import { MOST_CLASSES } from "./labels.js";
 import { type Member, readMember, tarMembers } from "./tar.js";
@@ -149,6 +150,11 @@ export const openWebDataset = async (pattern: string, wanted: WantedShape, class
         const { shard, image, label } = entries[index]!;
         const bytes = await readMember(files[shard]!, image, source(index), mostImageBytes(wanted.maxPixels));
         return { pixels: await decodeImage(bytes, wanted, source(index)), label };
+      },
+      inspect: (index) => {
+        const { shard, image } = entries[index]!;
+        const start = (size: number) => readMember(files[shard]!, { ...image, size }, source(index));
+        return inspectImage(start, image.size, wanted, source(index));
       },
       source,
       close,

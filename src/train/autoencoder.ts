@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
+import { isPresent, statIfPresent } from "../files/index.js";
 import { type HostArray, type Shape, sameShape } from "../graph/dtype.js";
 import {
   type AutoencoderConfig,
@@ -58,9 +58,9 @@ export type AutoencoderSource = { readonly config: AutoencoderConfig; readonly f
  * safetensors; or a safetensors file alone.
  */
 export const openAutoencoder = async (path: string): Promise<AutoencoderSource> => {
-  const folder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-  const weights = folder ? WEIGHTS.map((name) => join(path, name)).find(existsSync) : path;
-  if (weights === undefined || !existsSync(weights))
+  const folder = (await statIfPresent(path))?.isDirectory() ?? false;
+  const weights = folder ? WEIGHTS.map((name) => join(path, name)).find(isPresent) : path;
+  if (weights === undefined || !isPresent(weights))
     throw new UserError(
       folder
         ? `vae: ${path} holds no weights; it needs ${WEIGHTS.join(" or ")}`
@@ -68,7 +68,7 @@ export const openAutoencoder = async (path: string): Promise<AutoencoderSource> 
     );
   const config = join(path, CONFIG);
   return {
-    config: folder && existsSync(config) ? await readConfig(config) : SD_VAE,
+    config: folder && isPresent(config) ? await readConfig(config) : SD_VAE,
     file: await openSafetensors(weights),
   };
 };

@@ -2,7 +2,15 @@ import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { checkpointPaths, findCheckpoint, listCheckpoints, loadCheckpoint, saveCheckpoint } from "./checkpoint.js";
+import {
+  checkpointPaths,
+  findCheckpoint,
+  lastSaneCheckpoint,
+  listCheckpoints,
+  loadCheckpoint,
+  NotFinite,
+  saveCheckpoint,
+} from "./checkpoint.js";
 import { writeAtomically } from "./files.js";
 import { Metrics } from "./metrics.js";
 import { lockFolder } from "./runFolder.js";
@@ -56,6 +64,42 @@ test("a checkpoint that fails half-way costs none of the others", async () => {
   expect(await listCheckpoints(folder)).toEqual([2]);
   expect((await readdir(folder)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 });
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY])("a state that holds %f is not saved", async (bad) => {
+  await save(2);
+  const damaged = tensors(4, async () => Float32Array.of(1, 2, bad, 4, 5, 6));
+  await expect(save(4, 1, damaged)).rejects.toThrow(new NotFinite(`parameter.a holds ${bad}`));
+  expect(await readdir(folder)).toEqual(["step-00000002.json", "step-00000002.safetensors"]);
+});
+
+test("the last checkpoint with a sane loss stays while all later ones had a wild one, and goes after that", async () => {
+  const notes: string[] = [];
+  const saveWith = (step: number, loss: number) =>
+    saveCheckpoint(
+      folder,
+      { step, seed: 1, tensors: tensors(step), keep: 2, health: { losses: [loss], lowest: 1 } },
+      (text) => notes.push(text),
+    );
+  for (const step of [2, 4, 6]) await saveWith(step, 2);
+  expect(await listCheckpoints(folder)).toEqual([4, 6]);
+  for (const step of [8, 10, 12]) await saveWith(step, 11);
+  expect(await listCheckpoints(folder)).toEqual([6, 10, 12]);
+  expect(await lastSaneCheckpoint(folder)).toMatchObject({ step: 6, later: [10, 12] });
+  expect(notes).toEqual(Array(2).fill("the checkpoint of step 6 is kept: it is the last one with a sane loss"));
+  await saveWith(14, 3);
+  expect(await listCheckpoints(folder)).toEqual([12, 14]);
+});
+
+test.each(["{", "[]", "null", '{"format":2}', '{"format":1,"step":"2"}'])(
+  "a checkpoint whose small file is %s is called corrupt, and the one before it offered",
+  async (text) => {
+    for (const step of [2, 4]) await save(step);
+    await writeFile(checkpointPaths(folder, 4).state, text);
+    await expect(loadCheckpoint(folder, 4)).rejects.toThrow(
+      "is corrupt: step-00000004.json does not say what a checkpoint's must; the one before it is step 2",
+    );
+  },
+);
 
 test("going back to an earlier step and saving again drops what came after it", async () => {
   for (const step of [2, 4, 6]) await save(step);

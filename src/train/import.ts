@@ -6,6 +6,7 @@ import { openMethod } from "../methods/index.js";
 import { parameterInput } from "../nn/index.js";
 import { saveCheckpoint } from "./checkpoint.js";
 import { type Config, configToYaml } from "./config/index.js";
+import { withAbsolutePaths } from "./config/paths.js";
 import { writeFileAtomically } from "./files.js";
 import { type ImportConfig, readImportConfig } from "./import/config.js";
 import { openCheckpoint } from "./import/file.js";
@@ -173,7 +174,7 @@ const writeRun = async (
     ...(openMethod(config.objective).targetDecay ? stored(weights, description, averageName) : []),
   ];
   const paths = runPaths(folder);
-  await writeFileAtomically(paths.config, configToYaml(config));
+  await writeFileAtomically(paths.config, configToYaml(withAbsolutePaths(config)));
   await writeDescription(paths.network, description);
   const { seed, train } = config;
   const checkpoint = { step, seed, tensors: counted(tensors, onProgress), keep: train.keepCheckpoints };

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Dataset, Loader } from "../data/index.js";
+import { readIfPresent } from "../files/index.js";
 import { type ClassifierConfig, classifier } from "../models/classifier.js";
 import { type Parameter, parameterInput, Scope } from "../nn/index.js";
 import { crossEntropy } from "../objectives/index.js";
@@ -174,7 +175,7 @@ export class Judge {
 
   /** Opens what `save` wrote; undefined where there is nothing. */
   static async load(runtime: Runtime, folder: string): Promise<Judge | undefined> {
-    const text = await readFile(judgePaths(folder).config, "utf8").catch(() => undefined);
+    const text = await readIfPresent(judgePaths(folder).config);
     if (text === undefined) return undefined;
     const config = JSON.parse(text) as ClassifierConfig;
     const file = await openSafetensors(judgePaths(folder).weights);

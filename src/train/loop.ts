@@ -5,11 +5,13 @@ import type { HostArray } from "../graph/dtype.js";
 import { microBatch, type OpenMethod, openMethod } from "../methods/index.js";
 import { learningRate } from "../optim/index.js";
 import type { Runtime } from "../runtime/index.js";
-import { checkpointPaths, listCheckpoints, saveCheckpoint } from "./checkpoint.js";
+import { NotFinite, saveCheckpoint } from "./checkpoint.js";
 import type { Config } from "./config/index.js";
 import { networkDraws } from "./dropout.js";
 import type { Evaluator } from "./evaluate/training.js";
+import { afterFailure, Diverged, goodCheckpoint } from "./failure.js";
 import { collect, type Generated, type Generator } from "./generate.js";
+import { type Health, LossWatch } from "./health.js";
 import type { Metrics } from "./metrics.js";
 import { type ModelDescription, saveModel } from "./model.js";
 import { encodePng, sheetOf, writePng } from "./picture.js";
@@ -71,6 +73,9 @@ type Prepared = {
   readonly draws: readonly Readonly<Record<string, HostArray>>[];
 };
 
+/** Where a run stands when it begins here. */
+export type Standing = { readonly done: number; readonly health: Health | undefined; readonly samples: number };
+
 /** A run in progress: steps, metrics, sheets of samples, checkpoints, and at the end the model. */
 export class Run {
   private readonly sums: Record<string, number> = {};
@@ -78,6 +83,10 @@ export class Run {
   private since = performance.now();
   private last: Report = {};
   private savedAt: number;
+  private done: number;
+  private readonly losses: LossWatch;
+  /** Whether the state is that of `done` whole steps: what may be saved. */
+  private whole = true;
   private ahead: Promise<Prepared> | undefined;
   private readonly method: OpenMethod;
 
@@ -89,9 +98,11 @@ export class Run {
     private readonly generator: Generator,
     private readonly metrics: Metrics,
     private readonly evaluator: Evaluator | undefined,
-    private done: number,
+    private readonly standing: Standing,
   ) {
-    this.savedAt = done;
+    this.done = standing.done;
+    this.savedAt = standing.done;
+    this.losses = new LossWatch(standing.health);
     this.method = openMethod(options.config.objective);
   }
 
@@ -99,7 +110,16 @@ export class Run {
     return this.options.config;
   }
 
+  /** Trains to the end, or until it is stopped. On any failure the last whole step is saved first. */
   async toTheEnd(): Promise<RunResult> {
+    try {
+      return await this.stepByStep();
+    } catch (thrown) {
+      throw thrown instanceof Diverged ? thrown : await this.afterFailure(thrown);
+    }
+  }
+
+  private async stepByStep(): Promise<RunResult> {
     const { steps } = this.config.train;
     while (this.done < steps && !this.options.signal?.aborted) await this.oneStep();
     await this.save();
@@ -107,6 +127,14 @@ export class Run {
     if (finished) await this.exportModel();
     else this.options.onNote?.(`stopped after step ${this.done}; the same command goes on from there`);
     return { folder: this.config.out, step: this.done, finished, last: this.last };
+  }
+
+  private async afterFailure(thrown: unknown): Promise<unknown> {
+    const folder = runPaths(this.config.out).checkpoints;
+    const text = await afterFailure(thrown, { folder, done: this.done, save: () => this.save() });
+    if (thrown instanceof UserError) return new UserError(`${thrown.message}; ${text}`);
+    this.options.onNote?.(text);
+    return thrown;
   }
 
   /** The batch of a step and everything drawn for it: a function of the step alone, so it can be made ahead. */
@@ -138,9 +166,12 @@ export class Run {
     this.prepareNext();
     const losses = await running;
     await this.requireFinite(losses, batch);
+    this.whole = false;
     const report = { ...losses, ...(await this.step.update(this.done + 1)) };
     await this.requireFinite(report, batch);
     this.done++;
+    this.whole = true;
+    this.losses.add(report.loss ?? 0);
     this.last = skipped > 0 ? { ...report, skipped } : report;
     this.options.onProgress?.({ step: this.done, steps: train.steps, values: this.last });
     await this.record();
@@ -171,16 +202,15 @@ export class Run {
   private async requireFinite(report: Report, { indices, positions }: Batch): Promise<void> {
     const wrong = Object.entries(report).find(([, value]) => !Number.isFinite(value));
     if (!wrong) return;
-    const folder = runPaths(this.config.out).checkpoints;
-    const good = (await listCheckpoints(folder)).at(-1);
-    const back =
-      good === undefined
-        ? "there is no checkpoint yet"
-        : `the last good checkpoint is ${checkpointPaths(folder, good).tensors}`;
-    throw new UserError(
+    throw await this.diverged(
       `step ${this.done + 1}: ${wrong[0]} is ${wrong[1]}; its batch is samples ${indices[0]} to ${indices.at(-1)} of the run ` +
-        `(images ${positions.slice(0, 8).join(", ")}${positions.length > 8 ? ", …" : ""}); ${back}; a lower learning rate or optimizer.clipNorm may help`,
+        `(images ${positions.slice(0, 8).join(", ")}${positions.length > 8 ? ", …" : ""})`,
     );
+  }
+
+  private async diverged(what: string): Promise<Diverged> {
+    const back = await goodCheckpoint(runPaths(this.config.out).checkpoints);
+    return new Diverged(`${what}; ${back}; a lower learning rate or optimizer.clipNorm may help`);
   }
 
   /** Whether something is due after this step that happens every so many, and at the end. */
@@ -227,9 +257,17 @@ export class Run {
 
   private async save(): Promise<void> {
     if (this.savedAt === this.done) return;
+    if (!this.whole) throw new UserError("the next step was under way");
     const { seed, out, train } = this.config;
-    const checkpoint = { step: this.done, seed, tensors: stateTensors(this.step), keep: train.keepCheckpoints };
-    await saveCheckpoint(runPaths(out).checkpoints, checkpoint);
+    const { samples } = this.standing;
+    const tensors = stateTensors(this.step);
+    const own = { step: this.done, seed, samples, health: this.losses.health, tensors, keep: train.keepCheckpoints };
+    try {
+      await saveCheckpoint(runPaths(out).checkpoints, own, this.options.onNote);
+    } catch (thrown) {
+      if (!(thrown instanceof NotFinite)) throw thrown;
+      throw await this.diverged(`step ${this.done}: ${thrown.message}, so it was not saved`);
+    }
     this.savedAt = this.done;
   }
 

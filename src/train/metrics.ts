@@ -1,9 +1,15 @@
-import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { readIfPresent } from "../files/index.js";
 import { chart, type Series } from "../formats/chart.js";
 import { type EventImage, imageEvent, scalarsEvent, versionEvent } from "../formats/tfevents.js";
 import { isFigure } from "./evaluate/figures.js";
-import { writeFileAtomically } from "./files.js";
+import { appendTo, makeFolder, writeFileAtomically } from "./files.js";
+
+/** Files of a run that are replaced as a whole, by their names in its folder. */
+export const METRICS_FILES = ["metrics.jsonl", "curves.svg", "distances.svg"] as const;
+
+/** Where a run keeps its numbers. */
+export const metricsPath = (folder: string): string => join(folder, METRICS_FILES[0]);
 
 type Line = { readonly step: number } & Readonly<Record<string, number>>;
 
@@ -34,28 +40,28 @@ export class Metrics {
 
   /** Opens the metrics of a run folder that has done `step` steps; what a killed run wrote beyond is dropped. */
   static async open(folder: string, step: number): Promise<Metrics> {
-    const file = join(folder, "metrics.jsonl");
+    const file = metricsPath(folder);
     const events = join(
       folder,
       "tensorboard",
       `events.out.tfevents.${Math.floor(Date.now() / 1000)}.soflow.${process.pid}`,
     );
-    await mkdir(dirname(events), { recursive: true });
-    const kept = linesUntil(await readFile(file, "utf8").catch(() => ""), step);
+    await makeFolder(dirname(events));
+    const kept = linesUntil((await readIfPresent(file)) ?? "", step);
     await writeFileAtomically(file, kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
-    await appendFile(events, versionEvent(Date.now() / 1000));
+    await appendTo(events, versionEvent(Date.now() / 1000));
     return new Metrics(file, events);
   }
 
   /** Adds the numbers of a step. */
   async scalars(step: number, values: Readonly<Record<string, number>>): Promise<void> {
-    await appendFile(this.file, `${JSON.stringify({ step, ...values })}\n`);
-    await appendFile(this.events, scalarsEvent(Date.now() / 1000, step, values));
+    await appendTo(this.file, `${JSON.stringify({ step, ...values })}\n`);
+    await appendTo(this.events, scalarsEvent(Date.now() / 1000, step, values));
   }
 
   /** Draws the errors so far as `curves.svg`, and where samples were evaluated their distances as `distances.svg`. */
   async draw(): Promise<void> {
-    const lines = linesUntil(await readFile(this.file, "utf8"), Number.POSITIVE_INFINITY);
+    const lines = linesUntil((await readIfPresent(this.file)) ?? "", Number.POSITIVE_INFINITY);
     const isError = (name: string): boolean => /(mse|sum_squares|distance)$/.test(name);
     const errors = seriesOf(lines, isError);
     await this.write("curves.svg", errors, () => chart("errors in training", "step", errors));
@@ -72,6 +78,6 @@ export class Metrics {
 
   /** Adds a picture, to TensorBoard. */
   async image(step: number, name: string, image: EventImage): Promise<void> {
-    await appendFile(this.events, imageEvent(Date.now() / 1000, step, name, image));
+    await appendTo(this.events, imageEvent(Date.now() / 1000, step, name, image));
   }
 }

@@ -141,5 +141,9 @@ export const checkWeights = (file: OpenSafetensors, parameters: readonly Paramet
     );
 };
 
+/** Whether a file name is that of a part of a model folder. */
+export const isModelFile = (name: string): boolean =>
+  /^(config\.json|README\.md|model.*\.safetensors(\.index\.json)?)$/.test(name);
+
 /** Paths of a model folder's parts. */
 export const modelPaths = (folder: string) => ({ config: join(folder, CONFIG) });

@@ -1,44 +1,34 @@
-import { mkdir, readFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { type Dataset, Loader, openDataset } from "../data/index.js";
 import { UserError } from "../errors.js";
+import { readIfPresent } from "../files/index.js";
 import { openMethod } from "../methods/index.js";
 import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
-import { findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
-import { type Config, configToYaml, parseConfig } from "./config/index.js";
+import {
+  type CheckpointState,
+  checkpointPaths,
+  findCheckpoint,
+  isCheckpointFile,
+  listCheckpoints,
+  loadCheckpoint,
+} from "./checkpoint.js";
+import { type Config, configToYaml } from "./config/index.js";
+import { withAbsolutePaths } from "./config/paths.js";
 import { networkDraws } from "./dropout.js";
 import { type Evaluator, openEvaluator } from "./evaluate/training.js";
-import { writeFileAtomically } from "./files.js";
+import { makeFolder, removeLeftovers, writeFileAtomically } from "./files.js";
 import { Generator } from "./generate.js";
+import { inspectData } from "./inspect.js";
 import { Run, type RunOptions, type RunResult } from "./loop.js";
-import { Metrics } from "./metrics.js";
-import { writeDescription } from "./model.js";
+import { METRICS_FILES, Metrics, metricsPath } from "./metrics.js";
+import { isModelFile, writeDescription } from "./model.js";
 import { describeModel, openStep } from "./open.js";
 import { lockFolder, runPaths } from "./runFolder.js";
+import { requireSameRun } from "./sameRun.js";
 import type { TrainingStep } from "./step.js";
 import { checkTeacher } from "./teacher.js";
 
 export type { RunOptions, RunProgress, RunResult } from "./loop.js";
-
-/** Sections that a run must keep; the loop's own numbers may change between one command and the next. */
-const KEPT = ["seed", "data", "model", "objective", "optimizer", "ema"] as const;
-
-/** Throws when the run folder was begun with another configuration; changes of the loop are noted. */
-const requireSameRun = async (config: Config, onNote: RunOptions["onNote"]): Promise<void> => {
-  const { config: path } = runPaths(config.out);
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return;
-  const before = parseConfig(text, path);
-  const differs = (section: keyof Config): boolean =>
-    JSON.stringify(before[section]) !== JSON.stringify(config[section]);
-  const changed = KEPT.filter(differs);
-  if (changed.length > 0)
-    throw new UserError(
-      `${config.out} was begun with another configuration: ${changed.join(", ")} differ${changed.length === 1 ? "s" : ""} from its config.yaml; ` +
-        `choose another folder with --out, or fork it with --resume-from ${config.out}/checkpoints/latest`,
-    );
-  if (differs("train")) onNote?.("train differs from this run's config.yaml; the new values are used");
-};
 
 type Start = { readonly folder: string; readonly step: number } | undefined;
 
@@ -49,8 +39,19 @@ const startingPoint = async (folder: string, resumeFrom: string | null | undefin
   return latest === undefined ? undefined : { folder, step: latest };
 };
 
-const restore = async (step: TrainingStep, { folder, step: at }: NonNullable<Start>): Promise<void> => {
-  const { file } = await loadCheckpoint(folder, at);
+/** Throws a `UserError` when more steps are done than the configuration asks for. */
+const requireStepsLeft = ({ out, train: { steps } }: Config, start: Start): void => {
+  if (start === undefined || start.step <= steps) return;
+  const { tensors } = checkpointPaths(start.folder, start.step);
+  throw new UserError(
+    `train.steps is ${steps}, but ${tensors} has done ${start.step}; nothing was changed; give train.steps of ${start.step} or more, ` +
+      `or train a shorter run in another folder than ${out} with --out`,
+  );
+};
+
+/** Fills the state from a checkpoint, and returns what that says of itself. */
+const restore = async (step: TrainingStep, { folder, step: at }: NonNullable<Start>): Promise<CheckpointState> => {
+  const { file, state } = await loadCheckpoint(folder, at);
   try {
     const missing = step.state.names.filter(
       (name) => `${file.header.entries.get(name)?.shape}` !== `${step.state.types[name]!.shape}`,
@@ -60,27 +61,41 @@ const restore = async (step: TrainingStep, { folder, step: at }: NonNullable<Sta
         `${file.path} is of another model: ${missing.slice(0, 3).join(", ")} differ${missing.length > 3 ? `, and ${missing.length - 3} more` : ""}`,
       );
     for (const name of step.state.names) await step.state.write(name, await file.readWhole(name));
+    return state;
   } finally {
     await file.close();
   }
 };
 
+/** Removes what killed processes left of this run's files. */
+const removeAllLeftovers = async (folder: string): Promise<void> => {
+  const paths = runPaths(folder);
+  const own = [basename(paths.config), basename(paths.network), ...METRICS_FILES];
+  await removeLeftovers(folder, (name) => own.includes(name));
+  await removeLeftovers(paths.checkpoints, isCheckpointFile);
+  await removeLeftovers(dirname(paths.samples(0)), (name) => /^step-\d+\.png$/.test(name));
+  await removeLeftovers(paths.model, isModelFile);
+};
+
 /**
- * Trains as a configuration says, in its run folder. Run again, it goes on where it stopped; the result is bit for bit
+ * Trains as a configuration says, in its run folder. Run again, it resumes where it stopped; the result is bit for bit
  * that of an uninterrupted run. Throws `UserError` for bad data, a loss that is not finite, a corrupt checkpoint.
  */
 export const runTraining = async (options: RunOptions): Promise<RunResult> => {
   const { config, resumeFrom } = options;
   const dataset = await openDataset(config.data, config.seed);
   try {
+    for (const path of [runPaths(config.out).config, metricsPath(config.out)]) await readIfPresent(path); // refused before anything is written
     const start = await startingPoint(runPaths(config.out).checkpoints, resumeFrom);
     if (start && !resumeFrom) await requireSameRun(config, options.onNote);
+    requireStepsLeft(config, start);
     const loader = openLoader(dataset, config, start?.step ?? 0);
-    await loader.ready(); // bad data show themselves before anything is written
+    await inspectData(dataset, loader, config, start?.step ?? 0, options.onNote);
     await checkTeacher(config.objective, describeModel(config, dataset));
     const unlock = await lockFolder(config.out);
     try {
-      await mkdir(dirname(runPaths(config.out).samples(0)), { recursive: true });
+      await makeFolder(dirname(runPaths(config.out).samples(0)));
+      await removeAllLeftovers(config.out);
       return await withRuntime(options, (runtime) => trainIn(options, dataset, loader, start, runtime));
     } finally {
       await unlock();
@@ -123,13 +138,19 @@ const trainIn = async (
   let evaluator: Evaluator | undefined;
   try {
     if (config.evaluation.every !== null) evaluator = await openEvaluator(runtime, config, description, onNote);
-    if (start) await restore(step, start);
+    const restored = start && (await restore(step, start));
     const done = start?.step ?? 0;
     if (start) onNote?.(`going on from step ${done}`);
-    await writeFileAtomically(paths.config, configToYaml(config));
+    if (restored?.samples !== undefined && restored.samples !== dataset.length)
+      onNote?.(
+        `${dataset.name} has ${dataset.length} samples, and had ${restored.samples} when step ${done} was saved: the batches are others from here on`,
+      );
+    await writeFileAtomically(paths.config, configToYaml(withAbsolutePaths(config)));
     await writeDescription(paths.network, description);
     const metrics = await Metrics.open(config.out, done);
-    const result = await new Run(options, description, step, loader, generator, metrics, evaluator, done).toTheEnd();
+    const standing = { done, health: restored?.health, samples: dataset.length };
+    const run = new Run(options, description, step, loader, generator, metrics, evaluator, standing);
+    const result = await run.toTheEnd();
     for (const line of loader.skipped) onNote?.(`skipped ${line}`);
     return result;
   } finally {

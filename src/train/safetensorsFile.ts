@@ -1,5 +1,6 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { messageOf, UserError } from "../errors.js";
+import { UserError } from "../errors.js";
+import { unlessAbsent } from "../files/index.js";
 import { shown } from "../formats/randomAccess.js";
 import {
   decodeTensor,
@@ -72,16 +73,14 @@ export const openPlainFile = async (
   path: string,
   wanted = "a file",
 ): Promise<{ readonly file: FileHandle; readonly size: number }> => {
-  const refuse = (thrown: NodeJS.ErrnoException): never => {
-    throw new UserError(
-      thrown.code === "ENOENT" ? `there is no file ${path}` : `${path} cannot be read: ${messageOf(thrown)}`,
-    );
-  };
-  const found = await stat(path).catch(refuse);
+  const found = await unlessAbsent(path, () => stat(path));
+  if (!found) throw new UserError(`there is no file ${path}`);
   if (!found.isFile())
     // a pipe would be waited for
     throw new UserError(`${path} is ${found.isDirectory() ? "a folder" : "no plain file"}; give ${wanted}`);
-  return { file: await open(path).catch(refuse), size: found.size };
+  const file = await unlessAbsent(path, () => open(path));
+  if (!file) throw new UserError(`there is no file ${path}`);
+  return { file, size: found.size };
 };
 
 /** Opens and checks a file; throws a `UserError` that names it when it is not whole. */

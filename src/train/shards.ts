@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../errors.js";
+import { isPresent } from "../files/index.js";
 import { shown } from "../formats/randomAccess.js";
-import { writeFileAtomically } from "./files.js";
+import { makeFolder, writeFileAtomically } from "./files.js";
 import {
   type OpenSafetensors,
   openPlainFile,
@@ -45,7 +45,7 @@ export const writeWeights = async (
   tensors: readonly StoredTensor[],
   limit = LARGEST_FILE,
 ): Promise<void> => {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const groups = grouped(tensors, limit);
   const metadata = { format: "pt" };
   if (groups.length === 1) {
@@ -134,7 +134,7 @@ const openShards = async (index: string): Promise<OpenSafetensors> => {
 
 /** Opens a model folder's weights, in one file or in several. */
 export const openWeights = (folder: string): Promise<OpenSafetensors> =>
-  existsSync(join(folder, INDEX)) ? openShards(join(folder, INDEX)) : openSafetensors(join(folder, WEIGHTS));
+  isPresent(join(folder, INDEX)) ? openShards(join(folder, INDEX)) : openSafetensors(join(folder, WEIGHTS));
 
 /** The names of a model folder's files of weights. */
 export const WEIGHT_FILES = { whole: WEIGHTS, index: INDEX } as const;

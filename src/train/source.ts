@@ -1,7 +1,6 @@
-import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { UserError } from "../errors.js";
+import { isPresent, statIfPresent } from "../files/index.js";
 import { parameterInput } from "../nn/index.js";
 import { checkpointPaths, findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
 import { type ModelDescription, modelPaths, readDescription } from "./model.js";
@@ -22,22 +21,21 @@ export type Source = {
 /** The averaged weights or those of the last step. */
 export type WeightsChoice = "ema" | "model";
 
-const isFolder = async (path: string): Promise<boolean> =>
-  (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+const isFolder = async (path: string): Promise<boolean> => (await statIfPresent(path))?.isDirectory() ?? false;
 
 /** Finds the network and the weights behind a run folder, a model folder or a checkpoint; `who` begins its errors. */
 export const openSource = async (source: string, weights: WeightsChoice, who: string): Promise<Source> => {
-  if (!existsSync(source) && basename(source) !== "latest")
+  if (!isPresent(source) && basename(source) !== "latest")
     throw new UserError(`${who}: there is no ${source}; give a run folder, a model folder or a checkpoint`);
   const model = modelPaths(source);
-  if (existsSync(model.config)) return fromModel(source, weights, who);
+  if (isPresent(model.config)) return fromModel(source, weights, who);
   const run = runPaths((await isFolder(source)) ? source : dirname(dirname(source)));
-  if (!existsSync(run.network))
+  if (!isPresent(run.network))
     throw new UserError(
       `${who}: ${source} is not a run folder, a model folder or a checkpoint: ${run.network} is missing`,
     );
   const latest = (await listCheckpoints(run.checkpoints)).at(-1);
-  if (latest === undefined && existsSync(run.model)) return fromModel(run.model, weights, who);
+  if (latest === undefined && isPresent(run.model)) return fromModel(run.model, weights, who);
   if (latest === undefined) throw new UserError(`${who}: ${source} has no checkpoint yet`);
   const { folder, step } = (await isFolder(source))
     ? { folder: run.checkpoints, step: latest }

@@ -1,6 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, oneOf, UserError } from "../errors.js";
+import { listIfPresent } from "../files/index.js";
 import { readSafetensors } from "../formats/safetensors.js";
 import type { Runtime } from "../runtime/index.js";
 import { alphaFlowLosses } from "./alphaFlow.js";
@@ -71,11 +72,11 @@ const judge = (name: string, checks: readonly Check[]): Outcome => {
 };
 
 const list = async (folder: string): Promise<string[]> => {
-  const files = await readdir(folder).catch(() => {
+  const files = await listIfPresent(folder);
+  if (!files)
     throw new UserError(
       `verify: there is no folder ${folder}; give the folder that holds the fixture files (*.safetensors)`,
     );
-  });
   const names = files.filter((file) => file.endsWith(".safetensors")).map((file) => file.replace(/\.safetensors$/, ""));
   if (names.length === 0) throw new UserError(`verify: ${folder} holds no *.safetensors files`);
   return names.sort();

@@ -2,6 +2,7 @@ export { imageShape } from "./data.js";
 export { MODEL_NAMES, modelSizes } from "./model.js";
 export { configToYaml, toYaml } from "./print.js";
 export {
+  configOfRun,
   configStem,
   parseConfig,
   parseWith,

@@ -1,8 +1,9 @@
-import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
-import { basename, join } from "node:path";
+import { closeSync, openSync, readdirSync, readSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
-import { messageOf, oneOf, UserError } from "../../errors.js";
+import { oneOf, UserError } from "../../errors.js";
+import { isPresent, reasonOf } from "../../files/index.js";
 import { explain } from "./explain.js";
 import { didYouMean } from "./nearest.js";
 import { findPreset, presetYaml, publishedNames } from "./presetText.js";
@@ -26,7 +27,7 @@ export const presetNames = (verb: "train" | "compare" = "train"): readonly strin
 /** The path behind `file`: a file's own, or that of the preset of this name. */
 const findConfig = (file: string, verb: "train" | "compare"): string => {
   const presets = presetNames(verb);
-  if (existsSync(file)) return file;
+  if (isPresent(file)) return file;
   if (presets.includes(file)) return join(PRESETS, `${file}.yaml`);
   const published = verb === "train" ? publishedNames() : [];
   const more = verb === "train" ? "; soflow presets lists those of published results" : "";
@@ -57,7 +58,7 @@ const read = (path: string): string => {
     if (bytes.length > LARGEST) throw new Error(`a configuration has at most ${LARGEST} bytes`);
     return bytes.toString("utf8");
   } catch (thrown) {
-    throw new UserError(`config ${path}: it cannot be read: ${messageOf(thrown)}`);
+    throw new UserError(`config ${path}: it cannot be read: ${reasonOf(thrown)}`);
   }
 };
 
@@ -94,16 +95,46 @@ export const parseConfig = (text: string, name: string, overrides: readonly stri
 
 /** The text of a file, or of a preset by name, and what errors call it. */
 export const readConfigFile = (file: string, verb: "train" | "compare"): { text: string; name: string } => {
-  const published = verb === "train" && !existsSync(file) ? findPreset(file) : undefined;
+  const published = verb === "train" && !isPresent(file) ? findPreset(file) : undefined;
   if (published) return { text: presetYaml(published), name: `${published.name}.yaml` };
   const path = findConfig(file, verb);
   return { text: read(path), name: path.startsWith(PRESETS) ? basename(path) : path };
 };
 
-/** Reads a configuration: a file, or a preset by name. Throws `UserError`, as `parseConfig`. */
+/** The name of the configuration in a run folder. */
+const OWN = "config.yaml";
+/** What shows that a folder is a run's; each is written soon after the configuration. */
+const MARKS = ["checkpoints", "network.json"] as const;
+
+/** The run folder whose configuration a file is, if it is one. */
+const runFolderOf = (file: string): string | undefined => {
+  const folder = dirname(file);
+  const isRun = basename(file) === OWN && isPresent(file) && MARKS.some((name) => isPresent(join(folder, name)));
+  return isRun ? folder : undefined;
+};
+
+/**
+ * Reads a configuration: a file, or a preset by name. That of a run folder means this folder, wherever it was moved to,
+ * unless an override gives another `out`. Throws `UserError`, as `parseConfig`.
+ */
 export const resolveConfig = ({ file, overrides = [] }: { file: string; overrides?: readonly string[] }): Config => {
   const { text, name } = readConfigFile(file, "train");
-  return parseConfig(text, name, overrides);
+  const config = parseConfig(text, name, overrides);
+  const folder = overrides.some((text) => /^\s*out\s*=/.test(text)) ? undefined : runFolderOf(file);
+  return folder === undefined ? config : { ...config, out: folder };
+};
+
+/** The configuration's file in a run folder. Throws a `UserError` where the path is no run folder. */
+export const configOfRun = (folder: string): string => {
+  const file = join(folder, OWN);
+  const found = runFolderOf(file);
+  if (found !== undefined) return file;
+  if (!isPresent(folder)) {
+    const preset = presetNames().includes(folder) ? `; the preset is --config ${folder}` : "";
+    throw new UserError(`train: there is no run folder ${folder}; to begin a run give --config FILE${preset}`);
+  }
+  const yaml = /\.ya?ml$/.test(folder) ? `; a configuration is given with --config ${folder}` : "";
+  throw new UserError(`train: ${folder} is not a run folder: it has no ${OWN} beside ${oneOf(MARKS)}${yaml}`);
 };
 
 /** The run's name from its file's: the last part without its ending. */

@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { bytesPerImage, type Dataset, type Sample } from "../../data/index.js";
 import { type LatentsHeader, writeLatents } from "../../data/latents/hdf5.js";
 import { UserError } from "../../errors.js";
+import { isPresent } from "../../files/index.js";
 import type { Encoder } from "../autoencoder.js";
 import { RowStore } from "./rows.js";
 
@@ -104,7 +104,7 @@ export const writeLatentsFile = async (
 };
 
 export const requireNew = (out: string): void => {
-  if (existsSync(out)) throw new UserError(`encode: --out ${out} is there already; choose another, or remove it`);
+  if (isPresent(out)) throw new UserError(`encode: --out ${out} is there already; choose another, or remove it`);
 };
 
 /**

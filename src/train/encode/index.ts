@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Dataset, openDataset } from "../../data/index.js";
+import { isPresent } from "../../files/index.js";
 import { openEncoder } from "../autoencoder.js";
 import { type EncodeOptions, encodeDataset } from "./encode.js";
 
@@ -19,7 +19,7 @@ export type EncodeImagesOptions = EncodeOptions & {
 
 /** Images for what a path names; small ones are enlarged, as by the official script. */
 const openImages = (path: string, size: number): Promise<Dataset> => {
-  if (existsSync(join(path, "data_batch_1.bin"))) return openDataset({ kind: "cifar10", path });
+  if (isPresent(join(path, "data_batch_1.bin"))) return openDataset({ kind: "cifar10", path });
   const kind = path.endsWith(".tar") ? "webdataset" : "folder";
   return openDataset({ kind, path, size, channels: 3, enlarge: true });
 };

@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open, readFile, rm, stat, truncate } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
+import { readIfPresent, statIfPresent } from "../../files/index.js";
 import { writeFileAtomically } from "../files.js";
 import { readRange } from "../safetensorsFile.js";
 
@@ -25,13 +26,13 @@ export class RowStore {
     await mkdir(folder, { recursive: true });
     const [what, rows] = [join(folder, "identity.json"), join(folder, "rows.bin")];
     const text = `${JSON.stringify({ ...identity, rowBytes }, null, 2)}\n`;
-    const before = await readFile(what, "utf8").catch(() => undefined);
+    const before = await readIfPresent(what);
     if (before !== undefined && before !== text)
       throw new UserError(
         `${folder} holds rows of other work: ${difference(before, text)}; remove it, or choose another --out`,
       );
     if (before === undefined) await writeFileAtomically(what, text);
-    const { size } = await stat(rows).catch(() => ({ size: 0 }));
+    const { size } = (await statIfPresent(rows)) ?? { size: 0 };
     const count = Math.floor(size / rowBytes);
     if (size !== count * rowBytes) await truncate(rows, count * rowBytes);
     return new RowStore(folder, await open(rows, "a+"), rowBytes, count);

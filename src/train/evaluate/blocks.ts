@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
+import { isPresent, readIfPresent } from "../../files/index.js";
 import { joinFloats } from "../../formats/floats.js";
 import { decodeNpz, encodeNpz, type NpyArray } from "../../formats/npz.js";
 import { writeFileAtomically } from "../files.js";
@@ -82,7 +82,7 @@ const computeBlock = async (set: ImageSet, extractor: FeatureExtractor, first: n
 /** Checks that a folder is of this set and extractor, or marks it so. */
 const claim = async (folder: string, identity: string): Promise<void> => {
   const path = join(folder, IDENTITY);
-  const known = await readFile(path, "utf8").catch(() => undefined);
+  const known = await readIfPresent(path);
   if (known !== undefined && known !== identity)
     throw new UserError(
       `evaluate: ${folder} holds features of other images, settings or weights; give another --out, or remove it`,
@@ -119,7 +119,7 @@ export const computeBlocks = async (
     signal?.throwIfAborted();
     const [first, path] = [block * BLOCK, pathOf(folder, block)];
     const n = Math.min(BLOCK, count - first);
-    const rows = existsSync(path) ? (await readBlock(folder, block)).rows : 0;
+    const rows = isPresent(path) ? (await readBlock(folder, block)).rows : 0;
     if (rows < n) await writeFileAtomically(path, await computeBlock(set, extractor, first, n));
     onProgress?.(Math.min(count, (done + 1) * BLOCK), Math.min(count, blocks.length * BLOCK));
   }
@@ -134,7 +134,7 @@ export const mergeBlocks = async (
 ) => {
   await claim(folder, identityOf(set, extractor));
   for (const part of parts) {
-    const identity = await readFile(join(part, IDENTITY), "utf8").catch(() => undefined);
+    const identity = await readIfPresent(join(part, IDENTITY));
     if (identity !== identityOf(set, extractor))
       throw new UserError(
         identity === undefined

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { type DataSource, type Dataset, openDataset } from "../../data/index.js";
 import { classCountOf } from "../../data/labels.js";
 import { UserError } from "../../errors.js";
+import { isPresent } from "../../files/index.js";
 import { resolveConfig } from "../config/index.js";
 import { type NpzFile, openNpz } from "./npzFile.js";
 
@@ -88,7 +88,7 @@ const readSamples = async (dataset: Dataset, first: number, n: number): Promise<
 /** Where images are: a preset or YAML file with a data section, tar files, or a folder. */
 export const dataSource = (text: string, size: number): DataSource => {
   if (/\.tar$/.test(text)) return { kind: "webdataset", path: text, size, channels: 3 };
-  if (existsSync(text) && !/\.ya?ml$/.test(text)) return { kind: "folder", path: text, size, channels: 3 };
+  if (isPresent(text) && !/\.ya?ml$/.test(text)) return { kind: "folder", path: text, size, channels: 3 };
   return resolveConfig({ file: text }).data;
 };
 

@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
+import { readIfPresent } from "../../files/index.js";
 import { channelsFirst } from "../../formats/planes.js";
 import type { Runtime } from "../../runtime/index.js";
 import { writeFileAtomically } from "../files.js";
@@ -33,7 +33,7 @@ export const saveFeatures = async (judge: Judge, name: string, folder: string): 
 
 /** Opens what `saveFeatures` wrote. Throws a `UserError` where there is nothing, or its weights are not those it names. */
 export const openFeatures = async (runtime: Runtime, folder: string): Promise<FeatureExtractor> => {
-  const text = await readFile(join(folder, DESCRIPTION), "utf8").catch(() => undefined);
+  const text = await readIfPresent(join(folder, DESCRIPTION));
   const judge = text === undefined ? undefined : await Judge.load(runtime, folder);
   if (text === undefined || !judge)
     throw new UserError(

@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { isPresent } from "../../files/index.js";
 import type { Runtime } from "../../runtime/index.js";
 import { openInception } from "../inception/extractor.js";
 import type { FeatureExtractor } from "./extractor.js";
@@ -22,7 +22,7 @@ export const openImages = (path: string, { size = SIZE }: FeatureExtractor): Pro
 
 /** Whether something draws images, rather than being some. */
 export const isModel = (path: string): boolean =>
-  ["config.json", "network.json", "checkpoints"].some((name) => existsSync(join(path, name))) ||
+  ["config.json", "network.json", "checkpoints"].some((name) => isPresent(join(path, name))) ||
   /\.safetensors$|latest$/.test(path);
 
 /** Samples: what a model draws, or images that are there. */

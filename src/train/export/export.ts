@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, UserError } from "../../errors.js";
+import { listIfPresent, statIfPresent } from "../../files/index.js";
 import { decode } from "../../models/autoencoder.js";
 import { input } from "../../ops/index.js";
 import { openRuntime, type Runtime } from "../../runtime/index.js";
@@ -81,7 +81,7 @@ const readAll = async (options: ExportOptions, vae: AutoencoderSource | undefine
 
 /** Throws a `UserError` that begins with `who` where a folder to make is there already. */
 export const requireNew = async (out: string, who: string): Promise<void> => {
-  const found = existsSync(out) ? await readdir(out).catch(() => ["a file"]) : [];
+  const found = (await statIfPresent(out))?.isFile() ? ["a file"] : ((await listIfPresent(out)) ?? []);
   if (found.length > 0)
     throw new UserError(`${who}: --out ${out} is there already and not an empty folder; choose another`);
 };

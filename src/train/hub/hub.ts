@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../errors.js";
+import { isPresent, readIfPresent } from "../../files/index.js";
 import { writeFileAtomically } from "../files.js";
 import { modelPaths } from "../model.js";
 import { lockFolder } from "../runFolder.js";
@@ -43,7 +44,7 @@ const COMPLETE = ".complete.json";
 type Etags = Readonly<Record<string, string>>;
 
 const readEtags = async (folder: string): Promise<Etags | undefined> => {
-  const text = await readFile(join(folder, COMPLETE), "utf8").catch(() => undefined);
+  const text = await readIfPresent(join(folder, COMPLETE));
   return text === undefined ? undefined : (JSON.parse(text) as Etags);
 };
 
@@ -132,7 +133,7 @@ class Fetching {
   private async file(name: string): Promise<boolean> {
     const path = join(this.folder, name);
     const { onProgress, signal, token = process.env.HF_TOKEN } = this.options;
-    const etag = existsSync(path) ? this.before[name] : undefined;
+    const etag = isPresent(path) ? this.before[name] : undefined;
     const result: Downloaded = await download(`${this.address}/${name}`, path, {
       ...(etag && { etag }),
       ...(token && { token }),

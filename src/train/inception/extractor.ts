@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
 import { resizeMatrix } from "../../eval/resize.js";
+import { isPresent } from "../../files/index.js";
 import { channelsFirst } from "../../formats/planes.js";
 import type { Tensor } from "../../graph/tensor.js";
 import { INCEPTION_SIZE, inception } from "../../models/inception.js";
@@ -34,12 +34,12 @@ export type InceptionOptions = {
 /** The file of weights: the one that is named, else a download that is kept. */
 const weightsFile = async ({ path, url = ADDRESS, cacheDir, onProgress }: InceptionOptions): Promise<string> => {
   if (path !== undefined) {
-    if (!existsSync(path))
+    if (!isPresent(path))
       throw new UserError(`inception: there is no ${path}; give the file of its weights (.pth or .pb)`);
     return path;
   }
   const file = join(cacheFolder(cacheDir), "inception", FILE);
-  if (existsSync(file)) return file;
+  if (isPresent(file)) return file;
   const offline = process.env.SOFLOW_OFFLINE === "1";
   const fetched = offline
     ? undefined

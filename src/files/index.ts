@@ -1,0 +1,2 @@
+export { isPresent, listIfPresent, readIfPresent, statIfPresent, unlessAbsent } from "./present.js";
+export { codeOf, isPassing, reasonOf, Unreadable, unreadable } from "./reasons.js";
