@@ -29,6 +29,8 @@ const constructors = {
   bool: Uint8Array,
 } as const;
 
+export const isDType = (name: string): name is DType => Object.hasOwn(constructors, name);
+
 /** Bytes per element. */
 export const bytesOf = (dtype: DType): number => constructors[dtype].BYTES_PER_ELEMENT;
 
