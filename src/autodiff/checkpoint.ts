@@ -1,7 +1,8 @@
+import { lookup, nth } from "../graph/lists.js";
 import type { Op } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
 import { ancestors } from "../graph/walk.js";
-import { applyOp } from "../ops/define.js";
+import { applyOne } from "../ops/define.js";
 import { add, alias, inputName, isConstant, mul, reshape, slice } from "../ops/index.js";
 import { pullback } from "./vjp.js";
 
@@ -19,25 +20,28 @@ const after = (x: Tensor, ct: Tensor): Tensor => {
 /** Cotangents of all inputs, by result and its cotangent: one recomputation serves them all. */
 const pulled = new WeakMap<Tensor, WeakMap<Tensor, readonly (Tensor | null)[]>>();
 
-const recompute = ([y, ...inputs]: readonly Tensor[], ct: Tensor): readonly (Tensor | null)[] => {
-  const known = pulled.get(y!)?.get(ct);
+const recompute = (y: Tensor, inputs: readonly Tensor[], ct: Tensor): readonly (Tensor | null)[] => {
+  const known = pulled.get(y)?.get(ct);
   if (known) return known;
-  const { f, count } = origins.get(y!)!;
+  const { f, count } = lookup(origins, y);
   const again = inputs.slice(0, count).map((x) => alias(after(x, ct)));
   const cotangents = pullback([f(...again)], [ct], [...again, ...inputs.slice(count)], again);
-  pulled.set(y!, (pulled.get(y!) ?? new WeakMap()).set(ct, cotangents));
+  pulled.set(y, (pulled.get(y) ?? new WeakMap()).set(ct, cotangents));
   return cotangents;
 };
+
+const firstOf = <T extends NonNullable<unknown>>(inputs: readonly T[]): readonly T[] => [nth(inputs, 0)];
 
 /** y, the first input, whose cotangent goes to the others instead: through the part that made y, computed again. */
 const checkpointOp: Op = {
   name: "checkpoint",
-  infer: ([y]) => [y!],
+  view: true,
+  infer: firstOf,
   jvp: (_, tangent, i) => [i === 0 ? tangent : null],
-  vjp: ({ inputs }, [ct], i) => (i === 0 || !ct ? null : recompute(inputs, ct)[i - 1]!),
-  onnx: (_, __, [y]) => [y!],
-  reference: ([y]) => [y!],
-  simplify: ([y]) => y!,
+  vjp: ({ inputs }, [ct], i) => (i === 0 || !ct ? null : nth(recompute(nth(inputs, 0), inputs.slice(1), ct), i - 1)),
+  onnx: (_, __, inputs) => firstOf(inputs),
+  reference: firstOf,
+  simplify: (inputs) => nth(inputs, 0),
   examples: [],
   rejects: [],
 };
@@ -49,7 +53,7 @@ const enclosed = (y: Tensor, args: readonly Tensor[], start: number): Tensor[] =
   const free = [...read].filter((x) => !isConstant(x));
   const captured = free.find((x) => inputName(x) === undefined);
   if (captured) throw new Error(`checkpoint: the part reads ${captured}, which is not among its arguments`);
-  const late = own.flatMap(({ outputs: [x] }) => (x && inputName(x) !== undefined ? [x] : []));
+  const late = own.map(({ output }) => output).filter((x) => inputName(x) !== undefined);
   return [...free, ...late];
 };
 
@@ -60,8 +64,8 @@ const enclosed = (y: Tensor, args: readonly Tensor[], start: number): Tensor[] =
  * program, such as weights.
  */
 export const checkpoint = (f: Part, ...args: readonly Tensor[]): Tensor => {
-  const start = alias(args[0]!).node.id;
+  const start = alias(nth(args, 0)).node.id;
   const y = f(...args);
   origins.set(y, { f, count: args.length });
-  return applyOp(checkpointOp, [y, ...args, ...enclosed(y, args, start)])[0]!;
+  return applyOne(checkpointOp, [y, ...args, ...enclosed(y, args, start)]);
 };

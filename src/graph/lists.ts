@@ -18,7 +18,7 @@ export const zip = <A, B extends NonNullable<unknown> | null>(
 };
 
 /** What a map holds under a key that is known to be in it. Throws where it is not. */
-export const lookup = <K, V extends NonNullable<unknown> | null>(map: ReadonlyMap<K, V>, key: K): V => {
+export const lookup = <K, V extends NonNullable<unknown> | null>(map: { get(key: K): V | undefined }, key: K): V => {
   const value = map.get(key);
   if (value === undefined) throw new RangeError(`there is no entry for ${key}`);
   return value;
