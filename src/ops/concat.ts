@@ -110,7 +110,8 @@ type Tensors<N extends number, Found extends Tensor[] = []> = number extends N
 /** Sizes of n equal parts. */
 const equalParts = (x: Tensor, n: number, axis: number): Sizes => {
   const size = x.dim(axis);
-  if (size % n === 0) return { axis, sizes: Array.from({ length: n }, () => size / n) };
+  const sizes = Array.from({ length: n }, () => size / n);
+  if (size % n === 0) return { axis: normalAxis(axis, x.rank), sizes };
   throw new Error(`split: axis ${axis} of ${x} has ${size} elements, not ${n} equal parts${scopeNote()}`);
 };
 

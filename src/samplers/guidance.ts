@@ -17,6 +17,6 @@ export const guided =
   (x: Tensor, t: Tensor): Tensor => {
     if (scale === 1) return read(x, t, y);
     const joined = read(both(x, x), both(t, t), both(y, full(nullLabel, y.type)));
-    const [r_y, r_null] = split(joined, { axis: 0, sizes: [x.dim(0), x.dim(0)] });
-    return r_null!.add(r_y!.sub(r_null!).mul(scale));
+    const [r_y, r_null] = split(joined, 2, 0);
+    return r_null.add(r_y.sub(r_null).mul(scale));
   };
