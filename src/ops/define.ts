@@ -187,7 +187,7 @@ export type OpFunction<I extends readonly string[], A = Record<string, never>> =
   ...args: Arguments<I, A>
 ) => Tensor) & { readonly op: Op };
 
-const isAttributes = (x: unknown): x is Attributes => typeof x === "object" && !isTensor(x);
+const isAttributes = (x: unknown): x is Attributes => typeof x === "object" && x !== null && !isTensor(x);
 
 /** Defines an operation with one result. */
 export const defineOp = <const I extends readonly string[], A extends Attributes = Record<string, never>>(
