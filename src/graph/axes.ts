@@ -7,7 +7,10 @@ export type Sizes<A extends string> = string extends A
     ? [number, ...Sizes<Rest>]
     : [number];
 
-/** Sizes by named axes, or undefined where the names do not fit. A name that is a number must be that axis' size. */
+/**
+ * Sizes by named axes, or undefined where the names do not fit. A name that is a number must be
+ * that axis' size.
+ */
 export const sizesOf = <A extends string>(shape: Shape, axes: A): Sizes<A> | undefined => {
   const names = axes.split(" ");
   const fits = names.length === shape.length && names.every((name, i) => !/^\d+$/.test(name) || +name === shape[i]);

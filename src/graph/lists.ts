@@ -1,4 +1,7 @@
-/** The element at a position. Throws where there is none, as a wrong index is a mistake in the code that asks. */
+/**
+ * The element at a position. Throws where there is none, as a wrong index is a mistake in the code
+ * that asks.
+ */
 export const nth = <T extends NonNullable<unknown> | null>(list: ArrayLike<T>, i: number): T => {
   const value = list[i];
   if (value === undefined) throw new RangeError(`there is no element ${i} of ${list.length}`);

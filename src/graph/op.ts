@@ -41,13 +41,17 @@ export type Reject = Example & { readonly message: RegExp };
 /** What passes over a graph ask of an operation; absent is no. */
 export type Traits = {
   /**
-   * Its kernel has read element i of every operand when it writes element i of the result, so that the result may take an
-   * operand's memory. Not the kernels that go over their input twice, as some activations do.
+   * Its kernel has read element i of every operand when it writes element i of the result, so that
+   * the result may take an operand's memory. Not the kernels that go over their input twice, as
+   * some activations do.
    */
   readonly elementwise?: boolean;
   /** The result has the input's elements in the same order, and may be the input's memory. */
   readonly view?: boolean;
-  /** The elements of the result are elements of the input, repeated: cheaper to repeat at run time than to store. */
+  /**
+   * The elements of the result are elements of the input, repeated: cheaper to repeat at run time
+   * than to store.
+   */
   readonly repeats?: boolean;
   /** GPUs of the web may compute it too loosely for what depends on it. */
   readonly looseOnGpu?: boolean;

@@ -6,7 +6,10 @@ import type { Attributes, Op } from "./op.js";
 let created = 0;
 let scopePath = "";
 
-/** The scope that is being built, for the end of an error: ` (in blocks.3.attn)`; nothing outside of all scopes. */
+/**
+ * The scope that is being built, for the end of an error: ` (in blocks.3.attn)`; nothing outside of
+ * all scopes.
+ */
 export const scopeNote = (): string => scopePath && ` (in ${scopePath})`;
 
 /** One application of an operation. `id` grows with creation, so sorting by it is a topological order. */
@@ -29,7 +32,10 @@ export class Node {
     return nth(this.outputs, 0);
   }
 
-  /** What made its results, for errors: `gelu`, `input x`; with the scope, where that is not the one being built. */
+  /**
+   * What made its results, for errors: `gelu`, `input x`; with the scope, where that is not the one
+   * being built.
+   */
   get origin(): string {
     const what = this.op.label?.(this.attributes) ?? this.op.name;
     return this.scope === "" || this.scope === scopePath ? what : `${what} in ${this.scope}`;

@@ -16,7 +16,9 @@ const offsets = (sizes: readonly number[]): number[] => {
   return ends;
 };
 
-/** Whether a part joins another along an axis: all other sizes and the element types are the same. */
+/**
+ * Whether a part joins another along an axis: all other sizes and the element types are the same.
+ */
 const joins = (part: TensorType, first: TensorType, axis: number): boolean =>
   part.dtype === first.dtype &&
   part.shape.length === first.shape.length &&
@@ -125,7 +127,8 @@ function cut(x: Tensor, parts: number | Sizes, axis = -1): readonly Tensor[] {
 }
 
 /**
- * Cuts a tensor along one axis: into parts of given sizes, or into so many equal ones, by default along the last axis. As
- * many tensors come back, as a tuple: `const [q, k, v] = split(qkv, 3)`. The inverse of `concat`.
+ * Cuts a tensor along one axis: into parts of given sizes, or into so many equal ones, by default
+ * along the last axis. As many tensors come back, as a tuple: `const [q, k, v] = split(qkv, 3)`.
+ * The inverse of `concat`.
  */
 export const split = Object.assign(cut, { op: splitOp });

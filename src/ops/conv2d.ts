@@ -137,8 +137,9 @@ const padded = (graph: Lowering, x: string, window: Window, dtype: TensorType["d
 };
 
 /**
- * One matrix product for each place of the kernel, over samples and pixels: [O, B·R·C] · [I, B·R·C]ᵀ. The same as a Conv
- * with batch and channels exchanged, whose products would be as narrow as the kernel.
+ * One matrix product for each place of the kernel, over samples and pixels:
+ * [O, B·R·C] · [I, B·R·C]ᵀ. The same as a Conv with batch and channels exchanged, whose products
+ * would be as narrow as the kernel.
  */
 const emitKernelGradient = (
   graph: Lowering,

@@ -14,13 +14,19 @@ export type Zero = { readonly zero: string };
 export type Context<A> = { readonly attributes: A; readonly y: Tensor };
 export type ManyContext<A> = { readonly attributes: A; readonly outputs: readonly Tensor[] };
 
-/** How the result moves with one input: `jvp` pushes a tangent forward, `vjp` pulls a cotangent back; null is zero. */
+/**
+ * How the result moves with one input: `jvp` pushes a tangent forward, `vjp` pulls a cotangent
+ * back; null is zero.
+ */
 export type Derivative<I extends string, A> = {
   jvp(inputs: Named<I, Tensor>, tangent: Tensor, context: Context<A>): Maybe;
   vjp(inputs: Named<I, Tensor>, cotangent: Tensor, context: Context<A>): Maybe;
 };
 
-/** The result is linear in this input: with a tangent in its place, the operation itself gives the result's tangent. */
+/**
+ * The result is linear in this input: with a tangent in its place, the operation itself gives the
+ * result's tangent.
+ */
 export type Linear<I extends string, A> = {
   adjoint(cotangent: Tensor, inputs: Named<I, Tensor>, context: Context<A>): Maybe;
 };
@@ -71,12 +77,18 @@ export type ManySpec<I extends string, A> = Common<I> & {
   simplify?(inputs: Named<I, Tensor>, attributes: A, outputs: readonly TensorType[]): Maybe;
 };
 
-/** A rule of shape inference: throws `message` unless `holds`. `applyOp` adds the operation and what it was given. */
+/**
+ * A rule of shape inference: throws `message` unless `holds`. `applyOp` adds the operation and what
+ * it was given.
+ */
 export const check = (holds: boolean, message: string): void => {
   if (!holds) throw new Error(message);
 };
 
-/** Sizes of an operand by the names of its axes; throws when it has others: `x must have 4 axes, B C H W`. */
+/**
+ * Sizes of an operand by the names of its axes; throws when it has others:
+ * `x must have 4 axes, B C H W`.
+ */
 export const axesOf = <A extends string>(name: string, { shape }: { readonly shape: Shape }, axes: A): Sizes<A> => {
   const sizes = sizesOf(shape, axes);
   const count = axes.split(" ").length;
@@ -120,7 +132,10 @@ export const makeOp = <I extends string, A>(spec: ManySpec<I, A>): Op => {
   return op;
 };
 
-/** `a is float32[2 3] from gelu in blocks.3, b is float32[4 5] from input w`, for the end of an error. */
+/**
+ * `a is float32[2 3] from gelu in blocks.3, b is float32[4 5] from input w`, for the end of an
+ * error.
+ */
 const operands = ({ inputs: names }: Op, inputs: readonly Tensor[]): string =>
   inputs
     .map((x, i) => `${names?.[i] ?? `input ${i}`} is ${showType(x.type)} from ${x.node.origin}`)
@@ -128,8 +143,8 @@ const operands = ({ inputs: names }: Op, inputs: readonly Tensor[]): string =>
     .join("");
 
 /**
- * Applies an operation: infers the output types and makes the node. Errors name the operation, its operands with their
- * types and where each was made, and the scope that is being built.
+ * Applies an operation: infers the output types and makes the node. Errors name the operation, its
+ * operands with their types and where each was made, and the scope that is being built.
  */
 export const applyOp = (op: Op, inputs: readonly Tensor[], attributes: Attributes = {}): readonly Tensor[] => {
   let types: readonly TensorType[];

@@ -1,7 +1,10 @@
 import { type DType, isDType } from "../graph/dtype.js";
 import type { Attributes, Example, ExampleInput, Reject } from "../graph/op.js";
 
-/** Where the values of an example come from: floats from a range, [-2, 2] unless said; integers from 0 … below − 1. */
+/**
+ * Where the values of an example come from: floats from a range, [-2, 2] unless said; integers from
+ * 0 … below − 1.
+ */
 type Values = { readonly range?: readonly [number, number]; readonly below?: number };
 
 const dtypeOf = (name: string): DType => {
@@ -10,7 +13,9 @@ const dtypeOf = (name: string): DType => {
   return name;
 };
 
-/** Inputs of an example from their types as errors show them: `[2 3] int64[4]`; float32 unless said. */
+/**
+ * Inputs of an example from their types as errors show them: `[2 3] int64[4]`; float32 unless said.
+ */
 const inputsOf = (types: string, { range, below }: Values = {}): ExampleInput[] =>
   [...types.matchAll(/(\w*)\[([\d ]*)\]/g)].map(([, dtype = "", sizes = ""]) => ({
     shape: sizes.split(" ").filter(Boolean).map(Number),

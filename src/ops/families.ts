@@ -20,7 +20,10 @@ type LinearSpec<A> = Traits &
 /** A function of one tensor and of attributes. */
 export type Unary<A = Record<string, never>> = OpFunction<readonly ["x"], A>;
 
-/** y = L x: the tangent of the result is the operation on the tangent, the cotangent of x the adjoint's on that of y. */
+/**
+ * y = L x: the tangent of the result is the operation on the tangent, the cotangent of x the
+ * adjoint's on that of y.
+ */
 export const linear = <A extends Attributes>(spec: LinearSpec<A>): Unary<A> => {
   const { infer, adjoint, onnx, reference, simplify, ...rest } = spec;
   return defineOp<readonly ["x"], A>({
@@ -39,7 +42,10 @@ type BilinearSpec<I extends readonly [string, string], A> = Omit<OpSpec<I[number
   readonly wrt: { readonly [K in I[number]]: Linear<I[number], A> };
 };
 
-/** The first example with its second operand in float64, which no operation of two takes beside float32. */
+/**
+ * The first example with its second operand in float64, which no operation of two takes beside
+ * float32.
+ */
 const mixed = ({ inputs, attributes = {} }: Example): Reject => {
   const shapes = inputs.map((spec) => ("shape" in spec ? spec.shape : spec));
   const [left, right] = [nth(shapes, 0), { shape: nth(shapes, 1), dtype: "float64" as const }];
@@ -72,7 +78,10 @@ type VariadicSpec<A> = Traits &
     simplify?(parts: readonly Tensor[], attributes: A): Tensor | null;
   };
 
-/** y = L(parts), linear in any number of tensors together; `zero` makes what stands for those that do not move. */
+/**
+ * y = L(parts), linear in any number of tensors together; `zero` makes what stands for those that
+ * do not move.
+ */
 export const variadic = <A extends Attributes>(spec: VariadicSpec<A>, zero: (type: TensorType) => Tensor) => {
   const { infer, adjoint, onnx, reference, simplify, ...rest } = spec;
   const own = (attributes: Attributes) => attributes as A;

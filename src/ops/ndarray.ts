@@ -5,7 +5,10 @@ import type { NdArray } from "../graph/op.js";
 /** A position in an array of this shape: as many numbers as it has axes. */
 export type Index<S extends Shape = Shape> = { readonly [K in keyof S]: number };
 
-/** The array of `shape` whose element at each row-major position is `element(index)`; the index changes afterwards. */
+/**
+ * The array of `shape` whose element at each row-major position is `element(index)`; the index
+ * changes afterwards.
+ */
 export const fromIndices = <const S extends Shape>(shape: S, element: (index: Index<S>) => number): NdArray => {
   const data = new Float64Array(sizeOf(shape));
   const index = shape.map(() => 0);
@@ -20,7 +23,10 @@ export const fromIndices = <const S extends Shape>(shape: S, element: (index: In
   return { shape, data };
 };
 
-/** Row-major place of `index` in an array of `shape`, broadcasting: surplus leading axes are dropped, size 1 is read at 0. */
+/**
+ * Row-major place of `index` in an array of `shape`, broadcasting: surplus leading axes are
+ * dropped, size 1 is read at 0.
+ */
 const offset = (shape: Shape, index: readonly number[]): number => {
   const skip = index.length - shape.length;
   let flat = 0;

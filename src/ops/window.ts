@@ -21,7 +21,9 @@ const margins = (window: Window): Pair => {
   return [above + below, left + right];
 };
 
-/** Rows and columns that a kernel covers on its way over a result of this size, without the padding. */
+/**
+ * Rows and columns that a kernel covers on its way over a result of this size, without the padding.
+ */
 export const coveredBy = ([rows, columns]: Pair, [high, wide]: Pair, window: Window): Pair => {
   const [[down, right], [marginDown, marginRight]] = [strideOf(window), margins(window)];
   return [(rows - 1) * down + high - marginDown, (columns - 1) * right + wide - marginRight];

@@ -44,7 +44,10 @@ export type Step<N extends string = string> = (
 /** What comes next in a run: which of the sampler's programs, with which numbers, and whether it uses fresh noise. */
 export type Move = { readonly program: string; readonly at: Numbers; readonly fresh: boolean };
 
-/** A step, the names of its numbers (none is x, y, eps, next or error), and how often it evaluates the network. */
+/**
+ * A step, the names of its numbers (none is x, y, eps, next or error), and how often it evaluates
+ * the network.
+ */
 export type StepProgram = { readonly numbers: readonly string[]; readonly step: Step; readonly evaluations: number };
 
 /** A program whose step reads exactly the numbers that are named. */
@@ -73,7 +76,9 @@ export type Sampler = {
   readonly plan: (readings: Readings) => Plan;
 };
 
-/** A sampler that works from one thing a model offers. Its plan throws for a model that does not. */
+/**
+ * A sampler that works from one thing a model offers. Its plan throws for a model that does not.
+ */
 export const samplerOn = <N extends ReadingName>(
   needs: N,
   about: string,
