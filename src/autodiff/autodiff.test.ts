@@ -200,10 +200,10 @@ test("errors name the tensor that does not fit", () => {
   expect(() => gradients(two(x), [x])).toThrow("gradients: the loss is mul float32[2]; it must be a scalar");
   expect(() => grad(two)(x)).toThrow("gradients: the loss is mul float32[2]; it must be a scalar");
   expect(() => jvp(two, [x], [float("dx", 3)])).toThrow(
-    "jvp: tangent 0 is input float32[3], its primal input float32[2]",
+    "jvp: tangent 0 is input dx float32[3], its primal input x float32[2]",
   );
   expect(() => vjp(two, [x])[1](float("ct"))).toThrow(
-    "vjp: the cotangent is input float32[], the value mul float32[2]",
+    "vjp: the cotangent is input ct float32[], the value mul float32[2]",
   );
   expect(() => jvp(two, [x], [])).toThrow("jvp: primals and tangents differ in number: 1 and 0");
 });

@@ -1,7 +1,8 @@
+import { nth } from "../graph/lists.js";
 import type { Op } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
 import { ancestors } from "../graph/walk.js";
-import { applyOp } from "../ops/define.js";
+import { applyOne } from "../ops/define.js";
 import { add, alias, inputName, isConstant, mul, reshape, slice } from "../ops/index.js";
 import { pullback } from "./vjp.js";
 
@@ -16,27 +17,32 @@ const after = (x: Tensor, ct: Tensor): Tensor => {
 /** Cotangents of all inputs, by result and its cotangent: one recomputation serves them all. */
 const pulled = new WeakMap<Tensor, WeakMap<Tensor, readonly (Tensor | null)[]>>();
 
-const recompute = (f: Part, count: number, [y, ...inputs]: readonly Tensor[], ct: Tensor) => {
-  const known = pulled.get(y!)?.get(ct);
+const recompute = (f: Part, count: number, given: readonly Tensor[], ct: Tensor) => {
+  const [y, inputs] = [nth(given, 0), given.slice(1)];
+  const known = pulled.get(y)?.get(ct);
   if (known) return known;
   const again = inputs.slice(0, count).map((x) => alias(after(x, ct)));
   const cotangents = pullback([f(...again)], [ct], [...again, ...inputs.slice(count)], again);
-  pulled.set(y!, (pulled.get(y!) ?? new WeakMap()).set(ct, cotangents));
+  pulled.set(y, (pulled.get(y) ?? new WeakMap()).set(ct, cotangents));
   return cotangents;
 };
 
+const firstOf = <T extends NonNullable<unknown>>(inputs: readonly T[]): readonly T[] => [nth(inputs, 0)];
+
 /**
- * y = f(…), the first input, whose cotangent goes to the others instead: to the `count` arguments of f and to what f
- * reads beside them, through f computed again. The operation knows f, so that a rewritten graph does too.
+ * y = f(…), the first input, whose cotangent goes to the others instead: to the `count` arguments of
+ * f and to what f reads beside them, through f computed again. The operation knows f, so that a
+ * rewritten graph does too.
  */
 const checkpointOp = (f: Part, count: number): Op => ({
   name: "checkpoint",
-  infer: ([y]) => [y!],
+  view: true,
+  infer: firstOf,
   jvp: (_, tangent, i) => [i === 0 ? tangent : null],
-  vjp: ({ inputs }, [ct], i) => (i === 0 || !ct ? null : recompute(f, count, inputs, ct)[i - 1]!),
-  onnx: (_, __, [y]) => [y!],
-  reference: ([y]) => [y!],
-  simplify: ([y]) => y!,
+  vjp: ({ inputs }, [ct], i) => (i === 0 || !ct ? null : nth(recompute(f, count, inputs, ct), i - 1)),
+  onnx: (_, __, inputs) => firstOf(inputs),
+  reference: firstOf,
+  simplify: (inputs) => nth(inputs, 0),
   examples: [],
   rejects: [],
 });
@@ -48,7 +54,7 @@ const enclosed = (y: Tensor, args: readonly Tensor[], start: number): Tensor[] =
   const free = [...read].filter((x) => !isConstant(x));
   const captured = free.find((x) => inputName(x) === undefined);
   if (captured) throw new Error(`checkpoint: the part reads ${captured}, which is not among its arguments`);
-  const late = own.flatMap(({ outputs: [x] }) => (x && inputName(x) !== undefined ? [x] : []));
+  const late = own.map(({ output }) => output).filter((x) => inputName(x) !== undefined);
   return [...free, ...late];
 };
 
@@ -59,7 +65,7 @@ const enclosed = (y: Tensor, args: readonly Tensor[], start: number): Tensor[] =
  * program, such as weights.
  */
 export const checkpoint = (f: Part, ...args: readonly Tensor[]): Tensor => {
-  const start = alias(args[0]!).node.id;
+  const start = alias(nth(args, 0)).node.id;
   const y = f(...args);
-  return applyOp(checkpointOp(f, args.length), [y, ...args, ...enclosed(y, args, start)])[0]!;
+  return applyOne(checkpointOp(f, args.length), [y, ...args, ...enclosed(y, args, start)]);
 };

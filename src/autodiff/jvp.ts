@@ -1,4 +1,5 @@
 import { isFloat, sameShape } from "../graph/dtype.js";
+import { zip } from "../graph/lists.js";
 import { Tensor } from "../graph/tensor.js";
 import { ancestors, dependents } from "../graph/walk.js";
 import { add, alias, broadcastTo, zerosLike } from "../ops/index.js";
@@ -13,7 +14,7 @@ export const pushforward = (
   primals: readonly Tensor[],
   tangents: readonly Tensor[],
 ): (Tensor | null)[] => {
-  const moved = new Map<Tensor, Tensor>(primals.map((primal, i) => [primal, tangents[i]!]));
+  const moved = new Map<Tensor, Tensor>(zip(primals, tangents));
   const nodes = ancestors(outputs);
   const reached = dependents(nodes, primals);
   for (const node of nodes) {
@@ -21,11 +22,10 @@ export const pushforward = (
     node.inputs.forEach((x, i) => {
       const tangent = moved.get(x);
       if (!tangent) return;
-      node.op.jvp(node, tangent, i).forEach((part, k) => {
-        const y = node.outputs[k]!;
+      for (const [y, part] of zip(node.outputs, node.op.jvp(node, tangent, i))) {
         const before = moved.get(y);
         if (part && isFloat(y.dtype)) moved.set(y, before ? add(before, matchShape(part, y)) : matchShape(part, y));
-      });
+      }
     });
   }
   return outputs.map((y) => moved.get(y) ?? null);
@@ -45,12 +45,10 @@ export const jvp = <R extends Results>(
   if (primals.length !== tangents.length)
     throw new Error(`jvp: primals and tangents differ in number: ${primals.length} and ${tangents.length}`);
   const local = primals.map((x) => alias(x)); // so that only what f takes as an argument moves, not what it closes over
-  primals.forEach((x, i) => {
-    if (!sameShape(x.shape, tangents[i]!.shape))
-      throw new Error(`jvp: tangent ${i} is ${tangents[i]}, its primal ${x}`);
-  });
+  for (const [i, [x, dx]] of zip(primals, tangents).entries())
+    if (!sameShape(x.shape, dx.shape)) throw new Error(`jvp: tangent ${i} is ${dx}, its primal ${x}`);
   const result = f(...local);
   const outputs = result instanceof Tensor ? [result] : (result as readonly Tensor[]);
-  const pushed = pushforward(outputs, local, tangents).map((t, i) => t ?? zerosLike(outputs[i]!));
+  const pushed = zip(outputs, pushforward(outputs, local, tangents)).map(([y, t]) => t ?? zerosLike(y));
   return [result, (result instanceof Tensor ? pushed[0] : pushed) as R];
 };

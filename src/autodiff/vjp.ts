@@ -1,4 +1,5 @@
 import { isFloat, sameShape } from "../graph/dtype.js";
+import { zip } from "../graph/lists.js";
 import type { Node, Tensor } from "../graph/tensor.js";
 import { ancestors, dependents } from "../graph/walk.js";
 import { add, alias, onesLike, sumTo, zerosLike } from "../ops/index.js";
@@ -18,9 +19,7 @@ export const pullback = (
     const before = pulled.get(x);
     pulled.set(x, before ? add(before, ct) : ct);
   };
-  outputs.forEach((y, i) => {
-    accumulate(y, cotangents[i]!);
-  });
+  for (const [y, ct] of zip(outputs, cotangents)) accumulate(y, ct);
   const nodes = ancestors(outputs, leaves);
   const reached = dependents(nodes, wrt);
   const needed = (x: Tensor): boolean => isFloat(x.dtype) && (wrt.includes(x) || reached.has(x.node));
@@ -43,10 +42,13 @@ const pullThrough = (
   });
 };
 
+const orZeros = (wrt: readonly Tensor[], cotangents: readonly (Tensor | null)[]): Tensor[] =>
+  zip(wrt, cotangents).map(([x, ct]) => ct ?? zerosLike(x));
+
 /** Gradients of a scalar with respect to tensors it was built from; zeros where it does not depend on one. */
 export const gradients = (loss: Tensor, wrt: readonly Tensor[]): Tensor[] => {
   if (loss.rank !== 0) throw new Error(`gradients: the loss is ${loss}; it must be a scalar`);
-  return pullback([loss], [onesLike(loss)], wrt).map((ct, i) => ct ?? zerosLike(wrt[i]!));
+  return orZeros(wrt, pullback([loss], [onesLike(loss)], wrt));
 };
 
 /** Reverse mode: the value of f and the map from cotangents of the value to cotangents of the arguments. */
@@ -58,7 +60,7 @@ export const vjp = (
   const y = f(...local);
   const pull = (ct: Tensor): Tensor[] => {
     if (!sameShape(ct.shape, y.shape)) throw new Error(`vjp: the cotangent is ${ct}, the value ${y}`);
-    return pullback([y], [ct], local).map((t, i) => t ?? zerosLike(local[i]!));
+    return orZeros(local, pullback([y], [ct], local));
   };
   return [y, pull];
 };

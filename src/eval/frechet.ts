@@ -1,4 +1,5 @@
 import { UserError } from "../errors.js";
+import { get } from "./floats.js";
 import { cholesky, congruence, type Matrix, symmetricEigenvalues } from "./linear-algebra.js";
 import { comparable, countOf, dots, type Features, meanOf } from "./pairs.js";
 
@@ -21,7 +22,7 @@ export const diagonalGaussian = (mean: readonly number[], deviation: readonly nu
 
 const trace = ({ size, data }: Matrix): number => {
   let sum = 0;
-  for (let i = 0; i < size; i++) sum += data[i * size + i]!;
+  for (let i = 0; i < size; i++) sum += get(data, i * size + i);
   return sum;
 };
 
@@ -39,7 +40,7 @@ export const frechetDistance = (p: GaussianMoments, q: GaussianMoments): number 
   if (p.dimensions !== q.dimensions)
     throw new UserError(`features of ${p.dimensions} and of ${q.dimensions} numbers cannot be compared`);
   const [mean, c_1, c_2] = [q.mean, p.covariance, q.covariance];
-  const shift = p.mean.reduce((sum, value, i) => sum + (value - mean[i]!) ** 2, 0);
+  const shift = p.mean.reduce((sum, value, i) => sum + (value - get(mean, i)) ** 2, 0);
   return Math.max(0, shift + trace(c_1) + trace(c_2) - 2 * traceOfRoot(c_1, c_2));
 };
 
@@ -48,7 +49,7 @@ const centred = (features: Features) => {
   const [n, D] = [countOf(features), features.dimensions];
   if (n < 2) throw new UserError(`features: ${n} of them have no covariance; at least 2 are needed`);
   const mean = meanOf(features);
-  const data = Float64Array.from(features.data, (value, at) => (value - mean[at % D]!) / Math.sqrt(n - 1));
+  const data = Float64Array.from(features.data, (value, at) => (value - get(mean, at % D)) / Math.sqrt(n - 1));
   return { n, mean, data, dimensions: D, trace: data.reduce((sum, value) => sum + value * value, 0) };
 };
 
@@ -59,7 +60,7 @@ const centred = (features: Features) => {
 export const frechetOfFew = (p: Features, q: Features): number => {
   comparable(p, q);
   const [x, y] = countOf(p) <= countOf(q) ? [centred(p), centred(q)] : [centred(q), centred(p)];
-  const shift = x.mean.reduce((sum, value, k) => sum + (value - y.mean[k]!) ** 2, 0);
+  const shift = x.mean.reduce((sum, value, k) => sum + (value - get(y.mean, k)) ** 2, 0);
   const g = { data: dots(x, y), dimensions: y.n };
   const squared = symmetricEigenvalues({ size: x.n, data: dots(g, g) });
   const singular = squared.reduce((sum, value) => sum + Math.sqrt(Math.max(0, value)), 0);

@@ -1,4 +1,5 @@
 import { UserError } from "../errors.js";
+import { addTo, get } from "./floats.js";
 
 /** p log(p / q), 0 where p is. */
 const divergence = (p: number, q: number): number => (p > 0 ? p * Math.log(p / q) : 0);
@@ -7,10 +8,10 @@ const divergence = (p: number, q: number): number => (p > 0 ? p * Math.log(p / q
 const scoreOf = (probabilities: ArrayLike<number>, classes: number, start: number, end: number): number => {
   const marginal = new Float64Array(classes);
   for (let i = start; i < end; i++)
-    for (let c = 0; c < classes; c++) marginal[c]! += probabilities[i * classes + c]! / (end - start);
+    for (let c = 0; c < classes; c++) addTo(marginal, c, probabilities[i * classes + c]! / (end - start));
   let sum = 0;
   for (let i = start; i < end; i++)
-    for (let c = 0; c < classes; c++) sum += divergence(probabilities[i * classes + c]!, marginal[c]!);
+    for (let c = 0; c < classes; c++) sum += divergence(probabilities[i * classes + c]!, get(marginal, c));
   return Math.exp(sum / (end - start));
 };
 

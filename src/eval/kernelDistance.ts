@@ -1,5 +1,6 @@
 import { UserError } from "../errors.js";
 import { key } from "../random/random.js";
+import { get } from "./floats.js";
 import { comparable, countOf, type Features, type Products, plainProducts } from "./pairs.js";
 
 export type KidOptions = {
@@ -24,7 +25,7 @@ const meanKernel = async (x: Features, y: Features, products: Products): Promise
   const within = x === y;
   let sum = 0;
   for (let at = 0; at < dots.length; at++) {
-    const base = dots[at]! / D + 1;
+    const base = get(dots, at) / D + 1;
     if (!within || at % (n + 1) !== 0) sum += base * base * base; // `** 3` takes many times as long
   }
   return sum / (within ? n * (n - 1) : n * n);

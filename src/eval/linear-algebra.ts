@@ -1,3 +1,5 @@
+import { addTo, get } from "./floats.js";
+
 /** A square matrix, row by row, in float64. */
 export type Matrix = { readonly size: number; readonly data: Float64Array };
 
@@ -7,14 +9,14 @@ const SINGULAR = 1e-12;
 /** L, lower triangular, with L Lᵀ = A for a symmetric positive semi-definite A; a zero pivot gives a zero column. */
 export const cholesky = ({ size: n, data: a }: Matrix): Matrix => {
   const l = new Float64Array(n * n);
-  const largest = Math.max(...Array.from({ length: n }, (_, i) => a[i * n + i]!));
+  const largest = Math.max(...Array.from({ length: n }, (_, i) => get(a, i * n + i)));
   for (let j = 0; j < n; j++) {
-    let pivot = a[j * n + j]!;
-    for (let k = 0; k < j; k++) pivot -= l[j * n + k]! ** 2;
+    let pivot = get(a, j * n + j);
+    for (let k = 0; k < j; k++) pivot -= get(l, j * n + k) ** 2;
     if (pivot <= SINGULAR * largest) continue;
     const root = Math.sqrt(pivot);
     l[j * n + j] = root;
-    for (let i = j + 1; i < n; i++) l[i * n + j] = (a[i * n + j]! - dotBefore(l, n, i, j)) / root;
+    for (let i = j + 1; i < n; i++) l[i * n + j] = (get(a, i * n + j) - dotBefore(l, n, i, j)) / root;
   }
   return { size: n, data: l };
 };
@@ -56,19 +58,19 @@ const addTile = (c: Float64Array, a: Float64Array, b: Float64Array, n: number, {
     s30 += a[a_3 + k]! * y_0;
     s31 += a[a_3 + k]! * y_1;
   }
-  c[a_0 + j]! += s00;
-  c[a_0 + j + 1]! += s01;
-  c[a_1 + j]! += s10;
-  c[a_1 + j + 1]! += s11;
-  c[a_2 + j]! += s20;
-  c[a_2 + j + 1]! += s21;
-  c[a_3 + j]! += s30;
-  c[a_3 + j + 1]! += s31;
+  addTo(c, a_0 + j, s00);
+  addTo(c, a_0 + j + 1, s01);
+  addTo(c, a_1 + j, s10);
+  addTo(c, a_1 + j + 1, s11);
+  addTo(c, a_2 + j, s20);
+  addTo(c, a_2 + j + 1, s21);
+  addTo(c, a_3 + j, s30);
+  addTo(c, a_3 + j + 1, s31);
 };
 
 const dot = (a: Float64Array, b: Float64Array, n: number, i: number, j: number): number => {
   let sum = 0;
-  for (let k = 0; k < n; k++) sum += a[i * n + k]! * b[j * n + k]!;
+  for (let k = 0; k < n; k++) sum += get(a, i * n + k) * get(b, j * n + k);
   return sum;
 };
 
@@ -101,7 +103,7 @@ export const congruence = (l: Matrix, b: Matrix): Matrix => {
 
 export const transpose = ({ size: n, data }: Matrix): Matrix => {
   const turned = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) turned[j * n + i] = data[i * n + j]!;
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) turned[j * n + i] = get(data, i * n + j);
   return { size: n, data: turned };
 };
 
@@ -115,13 +117,13 @@ const tridiagonal = ({ size: n, data }: Matrix): { diagonal: Float64Array; below
   const [diagonal, below] = [new Float64Array(n), new Float64Array(n)];
   let [v, w] = [new Float64Array(n), new Float64Array(n)];
   for (let i = n - 1; i >= 0; i--) {
-    for (let j = 0; j <= i; j++) a[i * n + j]! -= v[i]! * w[j]! + w[i]! * v[j]!;
-    diagonal[i] = a[i * n + i]!;
+    for (let j = 0; j <= i; j++) addTo(a, i * n + j, -(get(v, i) * get(w, j) + get(w, i) * get(v, j)));
+    diagonal[i] = get(a, i * n + i);
     if (i === 0) break;
     const u = a.slice(i * n, i * n + i);
     const norm = Math.sqrt(u.reduce((sum, value) => sum + value * value, 0));
-    below[i] = u[i - 1]! > 0 ? -norm : norm;
-    u[i - 1]! -= below[i]!;
+    below[i] = get(u, i - 1) > 0 ? -norm : norm;
+    addTo(u, i - 1, -get(below, i));
     const square = u.reduce((sum, value) => sum + value * value, 0);
     const p = updateAndMultiply(a, n, i, v, w, u);
     [v, w] = [u, square === 0 ? p.fill(0) : reflection(u, p, square)];
@@ -131,8 +133,8 @@ const tridiagonal = ({ size: n, data }: Matrix): { diagonal: Float64Array; below
 
 /** w with H A H = A − u wᵀ − w uᵀ for H = I − 2 u uᵀ/‖u‖² and p = A u. */
 const reflection = (u: Float64Array, p: Float64Array, square: number): Float64Array<ArrayBuffer> => {
-  const along = (2 * p.reduce((sum, value, i) => sum + value * u[i]!, 0)) / square;
-  return Float64Array.from(p, (value, i) => (2 * value - along * u[i]!) / square);
+  const along = (2 * p.reduce((sum, value, i) => sum + value * get(u, i), 0)) / square;
+  return Float64Array.from(p, (value, i) => (2 * value - along * get(u, i)) / square);
 };
 
 /** A ← A − v wᵀ − w vᵀ on the lower triangle of the first m rows; returns A u. */
@@ -154,8 +156,8 @@ const updateAndMultiply = (
       sum += value * u[j]!;
       p[j]! += value * u_i;
     }
-    a[row + i]! -= 2 * v_i * w_i;
-    p[i]! += sum + a[row + i]! * u_i;
+    addTo(a, row + i, -(2 * v_i * w_i));
+    addTo(p, i, sum + a[row + i]! * u_i);
   }
   return p;
 };
@@ -168,11 +170,11 @@ export const symmetricEigenvalues = (matrix: Matrix): Float64Array => {
   const n = matrix.size;
   const e = Float64Array.from({ length: n }, (_, i) => below[i + 1] ?? 0); // e[i] couples i and i + 1
   // Rounding has left noise of that much: what is below it counts as zero, or singular matrices would not end.
-  const noise = Number.EPSILON * d.reduce((most, value, i) => Math.max(most, Math.abs(value) + Math.abs(e[i]!)), 0);
+  const noise = Number.EPSILON * d.reduce((most, value, i) => Math.max(most, Math.abs(value) + Math.abs(get(e, i))), 0);
   for (let low = 0; low < n; low++)
     for (let sweep = 0; ; sweep++) {
       let high = low;
-      while (high < n - 1 && Math.abs(e[high]!) > noise) high++;
+      while (high < n - 1 && Math.abs(get(e, high)) > noise) high++;
       if (high === low) break;
       if (sweep === MOST_SWEEPS) throw new Error("the eigenvalues did not converge");
       qlSweep(d, e, low, high);
@@ -182,26 +184,26 @@ export const symmetricEigenvalues = (matrix: Matrix): Float64Array => {
 
 /** One implicit QL step with Wilkinson's shift on rows low … high. Golub & Van Loan 8.3.5; EISPACK's tql1. */
 const qlSweep = (d: Float64Array, e: Float64Array, low: number, high: number): void => {
-  const half = (d[low + 1]! - d[low]!) / (2 * e[low]!);
-  let g = d[high]! - d[low]! + e[low]! / (half + Math.sign(half || 1) * Math.hypot(half, 1));
+  const half = (get(d, low + 1) - get(d, low)) / (2 * get(e, low));
+  let g = get(d, high) - get(d, low) + get(e, low) / (half + Math.sign(half || 1) * Math.hypot(half, 1));
   let [s, c, p] = [1, 1, 0];
   for (let i = high - 1; i >= low; i--) {
-    const [f, b] = [s * e[i]!, c * e[i]!];
+    const [f, b] = [s * get(e, i), c * get(e, i)];
     const r = Math.hypot(f, g);
     e[i + 1] = r;
     if (r === 0) {
-      d[i + 1]! -= p;
+      addTo(d, i + 1, -p);
       e[high] = 0;
       return;
     }
     [s, c] = [f / r, g / r];
-    const shifted = d[i + 1]! - p;
-    const turn = (d[i]! - shifted) * s + 2 * c * b;
+    const shifted = get(d, i + 1) - p;
+    const turn = (get(d, i) - shifted) * s + 2 * c * b;
     p = s * turn;
     d[i + 1] = shifted + p;
     g = c * turn - b;
   }
-  d[low]! -= p;
+  addTo(d, low, -p);
   e[low] = g;
   e[high] = 0;
 };

@@ -1,11 +1,12 @@
 import { UserError } from "../errors.js";
+import { get } from "./floats.js";
 import { comparable, countOf, distanceTiles, type Features, type Products, plainProducts, type Tile } from "./pairs.js";
 
 /** Puts a value among the smallest so far, `best`[from … from + k], which rise. */
 const keepSmallest = (best: Float64Array, from: number, k: number, value: number): void => {
-  if (value >= best[from + k]!) return;
+  if (value >= get(best, from + k)) return;
   let at = from + k;
-  for (; at > from && best[at - 1]! > value; at--) best[at] = best[at - 1]!;
+  for (; at > from && get(best, at - 1) > value; at--) best[at] = get(best, at - 1);
   best[at] = value;
 };
 
@@ -16,7 +17,7 @@ const radii = async (features: Features, k: number, products: Products): Promise
     const mirrored = column > row; // the tile below the diagonal, which is left out
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) {
-        const distance = values[i * columns + j]!;
+        const distance = get(values, i * columns + j);
         keepSmallest(best, (row + i) * (k + 1), k, distance);
         if (mirrored) keepSmallest(best, (column + j) * (k + 1), k, distance);
       }
@@ -53,9 +54,9 @@ export const precisionRecall = async (
   const mark = ({ row, column, rows, columns, values }: Tile): void => {
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) {
-        const distance = values[i * columns + j]!;
-        if (distance <= ofReal[column + j]!) precise[row + i] = 1;
-        if (distance <= ofGenerated[row + i]!) recalled[column + j] = 1;
+        const distance = get(values, i * columns + j);
+        if (distance <= get(ofReal, column + j)) precise[row + i] = 1;
+        if (distance <= get(ofGenerated, row + i)) recalled[column + j] = 1;
       }
   };
   for await (const tile of distanceTiles(generated, real, products)) mark(tile);

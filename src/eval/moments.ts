@@ -1,4 +1,5 @@
 import { UserError } from "../errors.js";
+import { addTo, get } from "./floats.js";
 import type { GaussianMoments } from "./frechet.js";
 import type { Matrix } from "./linear-algebra.js";
 
@@ -44,8 +45,9 @@ export class Moments implements GaussianMoments {
       for (let i = 0; i < D; i++) {
         const value = finite(features[at + i]!, this.count);
         if (this.count === 0) shift[i] = value;
-        waiting[row + i] = value - shift[i]!;
-        sum[i]! += waiting[row + i]!;
+        const moved = value - get(shift, i);
+        waiting[row + i] = moved;
+        addTo(sum, i, moved);
       }
       this.count++;
       if (this.count % ROWS !== 0) continue;
@@ -56,7 +58,7 @@ export class Moments implements GaussianMoments {
   }
 
   get mean(): Float64Array {
-    return this.sum.map((sum, i) => this.shift[i]! + sum / this.count);
+    return this.sum.map((sum, i) => get(this.shift, i) + sum / this.count);
   }
 
   /** Σ (x − mean)(x − mean)ᵀ. */
@@ -65,7 +67,8 @@ export class Moments implements GaussianMoments {
     const data = this.products.slice();
     if (n % ROWS !== 0) addProducts(data, this.waiting, D);
     for (let i = 0; i < D; i++)
-      for (let j = 0; j <= i; j++) data[i * D + j] = data[j * D + i] = data[i * D + j]! - (sum[i]! * sum[j]!) / n;
+      for (let j = 0; j <= i; j++)
+        data[i * D + j] = data[j * D + i] = get(data, i * D + j) - (get(sum, i) * get(sum, j)) / n;
     return { size: D, data };
   }
 
@@ -93,12 +96,13 @@ export type MomentsNode = {
 const joined = (a: MomentsNode, b: MomentsNode): MomentsNode => {
   const count = a.count + b.count;
   const D = a.mean.length;
-  const delta = b.mean.map((value, i) => value - a.mean[i]!);
+  const delta = b.mean.map((value, i) => value - get(a.mean, i));
   // S = S_a + S_b + δ δᵀ n_a n_b / n
   const weight = (a.count * b.count) / count;
-  const scatter = a.scatter.map((value, k) => value + b.scatter[k]!);
-  for (let i = 0; i < D; i++) for (let j = 0; j < D; j++) scatter[i * D + j]! += delta[i]! * delta[j]! * weight;
-  const mean = a.mean.map((value, i) => value + (delta[i]! * b.count) / count);
+  const scatter = a.scatter.map((value, k) => value + get(b.scatter, k));
+  for (let i = 0; i < D; i++)
+    for (let j = 0; j < D; j++) addTo(scatter, i * D + j, get(delta, i) * get(delta, j) * weight);
+  const mean = a.mean.map((value, i) => value + (get(delta, i) * b.count) / count);
   return { level: a.level + 1, index: a.index >> 1, count, mean, scatter };
 };
 

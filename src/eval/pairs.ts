@@ -1,4 +1,5 @@
 import { UserError } from "../errors.js";
+import { addTo, get } from "./floats.js";
 
 /** Features [n D], row by row. */
 export type Features = { readonly data: Float32Array | Float64Array; readonly dimensions: number };
@@ -53,13 +54,13 @@ export const dots = (a: Features, b: Features): Float64Array => {
 export const meanOf = (features: Features): Float64Array => {
   const [n, D] = [countOf(features), features.dimensions];
   const mean = new Float64Array(D);
-  for (let i = 0; i < n; i++) for (let k = 0; k < D; k++) mean[k]! += features.data[i * D + k]!;
+  for (let i = 0; i < n; i++) for (let k = 0; k < D; k++) addTo(mean, k, features.data[i * D + k]!);
   return mean.map((sum) => sum / n);
 };
 
 const squaredNorms = ({ data, dimensions: D }: Features): Float64Array => {
   const norms = new Float64Array(data.length / D);
-  for (let i = 0; i < norms.length; i++) for (let k = 0; k < D; k++) norms[i]! += data[i * D + k]! ** 2;
+  for (let i = 0; i < norms.length; i++) for (let k = 0; k < D; k++) addTo(norms, i, data[i * D + k]! ** 2);
   return norms;
 };
 
@@ -77,8 +78,8 @@ const toDistances = (products: Float64Array, x: Float64Array, y: Float64Array): 
   const m = y.length;
   for (let i = 0; i < x.length; i++)
     for (let j = 0; j < m; j++) {
-      const norms = x[i]! + y[j]!;
-      const squared = norms - 2 * products[i * m + j]!;
+      const norms = get(x, i) + get(y, j);
+      const squared = norms - 2 * get(products, i * m + j);
       products[i * m + j] = squared > ROUNDING * norms ? squared : 0;
     }
 };

@@ -1,5 +1,6 @@
 import { UserError } from "../errors.js";
 import { key } from "../random/random.js";
+import { addTo, get } from "./floats.js";
 
 /** Number of points in a set [N D]. Throws a `UserError` for an empty or ragged one, and for NaN. */
 const countOf = (points: ArrayLike<number>, dimensions: number): number => {
@@ -18,7 +19,7 @@ const countOf = (points: ArrayLike<number>, dimensions: number): number => {
 const projected = (points: ArrayLike<number>, direction: ArrayLike<number>, count: number): Float64Array => {
   const values = new Float64Array(count);
   const D = direction.length;
-  for (let i = 0; i < count; i++) for (let d = 0; d < D; d++) values[i]! += points[i * D + d]! * direction[d]!;
+  for (let i = 0; i < count; i++) for (let d = 0; d < D; d++) addTo(values, i, points[i * D + d]! * direction[d]!);
   return values.sort();
 };
 
@@ -47,7 +48,7 @@ export const slicedWasserstein = (
   let total = 0;
   for (const direction of directions(seed, projections, dimensions)) {
     const [x, y] = [projected(a, direction, n), projected(b, direction, n)];
-    total += x.reduce((sum, value, i) => sum + (value - y[i]!) ** 2, 0) / n;
+    total += x.reduce((sum, value, i) => sum + (value - get(y, i)) ** 2, 0) / n;
   }
   return Math.sqrt(total / projections);
 };

@@ -1,4 +1,5 @@
 import { UserError } from "../errors.js";
+import { get } from "./floats.js";
 import { BlockMoments, type MomentsNode } from "./moments.js";
 import { countOf, type Features, meanOf, type Products, rowsOf } from "./pairs.js";
 
@@ -6,7 +7,7 @@ import { countOf, type Features, meanOf, type Products, rowsOf } from "./pairs.j
 const centredColumns = ({ data, dimensions: D }: Features, mean: Float64Array, width: number): Features => {
   const turned = new Float64Array(D * width);
   for (let i = 0; i * D < data.length; i++)
-    for (let k = 0; k < D; k++) turned[k * width + i] = data[i * D + k]! - mean[k]!;
+    for (let k = 0; k < D; k++) turned[k * width + i] = data[i * D + k]! - get(mean, k);
   return { data: turned, dimensions: width };
 };
 
@@ -20,7 +21,7 @@ const symmetricProduct = async (x: Features, products: Products): Promise<Float6
       const part = await products.multiply(rowsOf(x, top, bottom), rowsOf(x, left, right));
       for (let i = top; i < bottom; i++)
         for (let j = left; j < right; j++)
-          all[i * D + j] = all[j * D + i] = part[(i - top) * (right - left) + j - left]!;
+          all[i * D + j] = all[j * D + i] = get(part, (i - top) * (right - left) + j - left);
     }
   return all;
 };

@@ -29,6 +29,12 @@ const constructors = {
   bool: Uint8Array,
 } as const;
 
+export const isDType = (name: string): name is DType => Object.hasOwn(constructors, name);
+
+/** Whether a value is an array that a host may hold a tensor in. */
+export const isHostArray = (value: unknown): value is HostArray =>
+  ArrayBuffer.isView(value) && Object.values(constructors).some((type) => value instanceof type);
+
 /** Bytes per element. */
 export const bytesOf = (dtype: DType): number => constructors[dtype].BYTES_PER_ELEMENT;
 

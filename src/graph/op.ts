@@ -34,13 +34,36 @@ export type OnnxNodeOptions = {
 /** A worked example: shapes (float32 unless a type is given), values drawn from `range` or from 0 … below−1 for integers. */
 export type ExampleInput =
   | Shape
-  | { shape: Shape; dtype?: TensorType["dtype"]; range?: [number, number]; below?: number };
+  | { shape: Shape; dtype?: TensorType["dtype"]; range?: readonly [number, number]; below?: number };
 export type Example = { readonly inputs: readonly ExampleInput[]; readonly attributes?: Attributes };
 export type Reject = Example & { readonly message: RegExp };
 
+/** What passes over a graph ask of an operation; absent is no. */
+export type Traits = {
+  /**
+   * Its kernel has read element i of every operand when it writes element i of the result, so that
+   * the result may take an operand's memory. Not the kernels that go over their input twice, as
+   * some activations do.
+   */
+  readonly elementwise?: boolean;
+  /** The result has the input's elements in the same order, and may be the input's memory. */
+  readonly view?: boolean;
+  /**
+   * The elements of the result are elements of the input, repeated: cheaper to repeat at run time
+   * than to store.
+   */
+  readonly repeats?: boolean;
+  /** GPUs of the web may compute it too loosely for what depends on it. */
+  readonly looseOnGpu?: boolean;
+};
+
 /** An operation: everything the engine asks of it, it answers itself. Build one with `defineOp` and its families. */
-export interface Op {
+export interface Op extends Traits {
   readonly name: string;
+  /** Names of the inputs, for errors; absent where there may be any number of them. */
+  readonly inputs?: readonly string[];
+  /** What a node of it is called in errors, where that is more than the name. */
+  label?(attributes: Attributes): string;
   /** Output types, or an error that says which rule the inputs break. */
   infer(inputs: readonly TensorType[], attributes: Attributes): readonly TensorType[];
   /** Forward mode: what the tangent of input `i` adds to each output's tangent, before broadcasting; null where zero. */

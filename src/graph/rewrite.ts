@@ -1,3 +1,4 @@
+import { lookup, nth } from "./lists.js";
 import { Node, type Tensor } from "./tensor.js";
 import { ancestors } from "./walk.js";
 
@@ -11,11 +12,11 @@ export const rewrite = (
   now = new Map<Tensor, Tensor>(),
 ): Tensor[] => {
   for (const node of ancestors(outputs)) {
-    const inputs = node.inputs.map((x) => now.get(x)!);
+    const inputs = node.inputs.map((x) => lookup(now, x));
     const same = inputs.every((x, i) => x === node.inputs[i]);
     const types = node.outputs.map((y) => y.type);
     const next = same ? node : new Node(node.op, inputs, node.attributes, types);
-    for (const y of node.outputs) now.set(y, rule(y, inputs) ?? next.outputs[y.index]!);
+    for (const y of node.outputs) now.set(y, rule(y, inputs) ?? nth(next.outputs, y.index));
   }
-  return outputs.map((y) => now.get(y)!);
+  return outputs.map((y) => lookup(now, y));
 };

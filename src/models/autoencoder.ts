@@ -1,4 +1,5 @@
 import { UserError } from "../errors.js";
+import { last, nth } from "../graph/lists.js";
 import type { Tensor } from "../graph/tensor.js";
 import { conv, groupNorm, linear, type Scope } from "../nn/index.js";
 import { broadcastTo, exp, matmul, maximum, minimum, silu, softmax, split } from "../ops/index.js";
@@ -62,12 +63,13 @@ const resnet = (scope: Scope, x: Tensor, width: number, config: AutoencoderConfi
 /** x plus attention of every cell to every cell, one head: softmax(q kᵀ / √C) v.   x [B C H W] */
 const attention = (scope: Scope, x: Tensor, config: AutoencoderConfig): Tensor =>
   scope.build(() => {
-    const [batch, width, height, columns] = x.shape as [number, number, number, number];
+    const [batch, width, height, columns] = x.dims("B C H W");
     const normed = norm(scope.at("group_norm"), x, config);
     const cells = normed.reshape([batch, width, height * columns]).transpose([0, 2, 1]); // [B P C]
-    const [q, k, v] = ["to_q", "to_k", "to_v"].map((name) => linear(scope.at(name), cells, width));
-    const weights = softmax(matmul(q!, k!, { transposeB: true, alpha: width ** -0.5 }));
-    const mixed = linear(scope.at("to_out.0"), matmul(weights, v!), width);
+    const project = (name: string): Tensor => linear(scope.at(name), cells, width);
+    const [q, k, v] = [project("to_q"), project("to_k"), project("to_v")];
+    const weights = softmax(matmul(q, k, { transposeB: true, alpha: width ** -0.5 }));
+    const mixed = linear(scope.at("to_out.0"), matmul(weights, v), width);
     return x.add(mixed.transpose([0, 2, 1]).reshape(x.shape));
   });
 
@@ -82,7 +84,7 @@ const shrink = (scope: Scope, x: Tensor): Tensor =>
 
 /** Twice the size: every pixel four times, then a convolution. */
 const enlarge = (scope: Scope, x: Tensor): Tensor => {
-  const [batch, width, height, columns] = x.shape as [number, number, number, number];
+  const [batch, width, height, columns] = x.dims("B C H W");
   const each = broadcastTo(x.reshape([batch, width, height, 1, columns, 1]), {
     shape: [batch, width, height, 2, columns, 2],
   });
@@ -98,7 +100,7 @@ export const encode =
   (root: Scope, x: Tensor): { readonly mean: Tensor; readonly deviation: Tensor } => {
     const { widths, depth, latentChannels } = config;
     const scope = root.at("encoder");
-    let h: Tensor = conv(scope.at("conv_in"), x, widths[0]!, 3);
+    let h: Tensor = conv(scope.at("conv_in"), x, nth(widths, 0), 3);
     for (const [level, width] of widths.entries()) {
       const down = scope.at(`down_blocks.${level}`);
       for (let i = 0; i < depth; i++) h = resnet(down.at(`resnets.${i}`), h, width, config);
@@ -106,10 +108,10 @@ export const encode =
     }
     h = ending(scope, middle(scope.at("mid_block"), h, config), 2 * latentChannels, config);
     const moments = conv(root.at("quant_conv"), h, 2 * latentChannels, 1);
-    const [mean, logVariance] = split(moments, { axis: 1, sizes: [latentChannels, latentChannels] });
+    const [mean, logVariance] = split(moments, 2, 1);
     // deviation = exp(½ log σ²), the logarithm kept in [−30, 20]
-    const deviation = exp(minimum(maximum(logVariance!, LEAST), MOST).mul(0.5));
-    return { mean: mean!, deviation };
+    const deviation = exp(minimum(maximum(logVariance, LEAST), MOST).mul(0.5));
+    return { mean, deviation };
   };
 
 /** Images of latents as the encoder gives them (not scaled).   z [B latentChannels h w] → [B C 8h 8w] in about [−1, 1] */
@@ -119,7 +121,7 @@ export const decode =
     const { widths, depth, channels, latentChannels } = config;
     const scope = root.at("decoder");
     const start = conv(root.at("post_quant_conv"), z, latentChannels, 1);
-    let h: Tensor = conv(scope.at("conv_in"), start, widths.at(-1)!, 3);
+    let h: Tensor = conv(scope.at("conv_in"), start, last(widths), 3);
     h = middle(scope.at("mid_block"), h, config);
     for (const [level, width] of [...widths].reverse().entries()) {
       const up = scope.at(`up_blocks.${level}`);

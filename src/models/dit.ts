@@ -69,22 +69,12 @@ const modulate = (x: Tensor, shift: Tensor, scale: Tensor): Tensor =>
 const perToken = (v: Tensor): Tensor => v.reshape([v.dim(0), 1, v.dim(1)]);
 
 /** `count` modulation vectors from the condition (adaLN-Zero: they start at zero).   c [B D] → count × [B D] */
-const modulation = (scope: Scope, c: Tensor, count: number): readonly Tensor[] => {
-  const width = c.dim(1);
-  const all = linear(scope.at("adaLN_modulation.1"), silu(c), count * width, { weight: zerosInit });
-  return split(all, { axis: 1, sizes: Array.from({ length: count }, () => width) });
-};
+const modulation = <N extends number>(scope: Scope, c: Tensor, count: N) =>
+  split(linear(scope.at("adaLN_modulation.1"), silu(c), count * c.dim(1), { weight: zerosInit }), count);
 
 const block = (scope: Scope, x: Tensor<"B L D">, c: Tensor, heads: number): Tensor<"B L D"> =>
   scope.build(() => {
-    const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation(scope, c, 6) as [
-      Tensor,
-      Tensor,
-      Tensor,
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
+    const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation(scope, c, 6);
     const h1 = modulate(layerNorm(x, { epsilon: EPSILON }), shift1, scale1).as("B L D");
     const x1 = x.add(perToken(gate1).mul(selfAttention(scope.at("attn"), h1, heads)));
     const h2 = modulate(layerNorm(x1, { epsilon: EPSILON }), shift2, scale2);
@@ -96,7 +86,7 @@ const mlp = (scope: Scope, x: Tensor): Tensor =>
 
 const finalLayer = (scope: Scope, x: Tensor, c: Tensor, size: number): Tensor =>
   scope.build(() => {
-    const [shift, scale] = modulation(scope, c, 2) as [Tensor, Tensor];
+    const [shift, scale] = modulation(scope, c, 2);
     const h = modulate(layerNorm(x, { epsilon: EPSILON }), shift, scale);
     return linear(scope.at("linear"), h, size, { weight: zerosInit });
   });

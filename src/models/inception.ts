@@ -186,7 +186,8 @@ export const inception = (scope: Scope, x: Tensor) => {
   const batch = x.dim(0);
   const { pool: features, spatial: numbers, classes } = INCEPTION_FEATURES;
   const pool = h.mean([2, 3]).reshape([batch, features]);
-  const map = slice(spatial!, { axis: 1, start: 0, end: SPATIAL.channels }).reshape([batch, numbers]);
+  if (!spatial) throw new Error(`block ${SPATIAL.block} was not built`);
+  const map = slice(spatial, { axis: 1, start: 0, end: SPATIAL.channels }).reshape([batch, numbers]);
   const weight = scope.at("fc").parameter("weight", [classes, features], xavierUniform);
   return { pool, spatial: map, scores: matmul(pool, weight, { transposeB: true }), blocks };
 };

@@ -36,11 +36,8 @@ const waves = (x: Tensor): Tensor =>
   concat([x, ...FREQUENCIES.flatMap((omega) => [cos(x.mul(omega)), sin(x.mul(omega))])], { axis: 1 });
 
 /** `count` modulation vectors from the condition (adaLN-Zero: they start at zero).   c [B D] → count × [B D] */
-const modulation = (scope: Scope, c: Tensor, count: number): readonly Tensor[] => {
-  const width = c.dim(1);
-  const all = linear(scope.at("adaLN_modulation.1"), silu(c), count * width, { weight: zerosInit });
-  return split(all, { axis: 1, sizes: Array.from({ length: count }, () => width) });
-};
+const modulation = <N extends number>(scope: Scope, c: Tensor, count: N) =>
+  split(linear(scope.at("adaLN_modulation.1"), silu(c), count * c.dim(1), { weight: zerosInit }), count);
 
 /** LN(h) (1 + scale) + shift.   all [B D] */
 const modulate = (h: Tensor, shift: Tensor, scale: Tensor): Tensor =>
@@ -48,14 +45,14 @@ const modulate = (h: Tensor, shift: Tensor, scale: Tensor): Tensor =>
 
 const block = (scope: Scope, h: Tensor, c: Tensor): Tensor =>
   scope.build(() => {
-    const [shift, scale, gate] = modulation(scope, c, 3) as [Tensor, Tensor, Tensor];
+    const [shift, scale, gate] = modulation(scope, c, 3);
     const hidden = silu(linear(scope.at("fc1"), modulate(h, shift, scale), 2 * h.dim(1)));
     return h.add(gate.mul(linear(scope.at("fc2"), hidden, h.dim(1))));
   });
 
 const finalLayer = (scope: Scope, h: Tensor, c: Tensor, size: number): Tensor =>
   scope.build(() => {
-    const [shift, scale] = modulation(scope, c, 2) as [Tensor, Tensor];
+    const [shift, scale] = modulation(scope, c, 2);
     return linear(scope.at("linear"), modulate(h, shift, scale), size, { weight: zerosInit });
   });
 

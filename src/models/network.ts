@@ -16,7 +16,6 @@ export const buildNetwork = (
   config: NetworkConfig,
   options: BuildOptions = {},
 ): ((scope: Scope, inputs: NetworkInputs) => Tensor) => {
-  const kind = config.kind ?? "dit";
   switch (config.kind) {
     case undefined:
     case "dit":
@@ -26,7 +25,7 @@ export const buildNetwork = (
     case "unet":
       return unet(config, options);
     default:
-      return exhaustive(kind as never);
+      return exhaustive(config);
   }
 };
 

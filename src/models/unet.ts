@@ -1,6 +1,7 @@
 import { checkpoint } from "../autodiff/index.js";
 import { UserError } from "../errors.js";
 import type { Shape } from "../graph/dtype.js";
+import { last, nth } from "../graph/lists.js";
 import type { Tensor } from "../graph/tensor.js";
 import { conv, double, dropout, halve, linear, normalInit, type Scope, xavierUniform } from "../nn/index.js";
 import { concat, constant, cos, gather, matmul, pad, silu, sin, transpose } from "../ops/index.js";
@@ -126,12 +127,12 @@ const builderOf = (
   const sides = sidesOf({ multipliers, ...config });
   return {
     block: (name, x, { level, ...options }) => {
-      const drop = (h: Tensor): Tensor => dropout(h, keep!(name, h.shape), rate);
-      const all = { channels: width * multipliers[level]!, ...options, ...(keep && rate > 0 && { drop }) };
+      const drop = keep && rate > 0 && ((h: Tensor): Tensor => dropout(h, keep(name, h.shape), rate));
+      const all = { channels: width * nth(multipliers, level), ...options, ...(drop && { drop }) };
       const run = (h: Tensor, c: Tensor): Tensor => unetBlock(scope.at(name), h, c, all);
       return checkpointBlocks ? checkpoint(run, x, emb) : run(x, emb);
     },
-    attends: (level) => attention.includes(sides[level]!),
+    attends: (level) => attention.includes(nth(sides, level)),
     name: (half, level, part) => `${half}.${sides[level]}x${sides[level]}_${part}`,
   };
 };
@@ -140,7 +141,7 @@ const builderOf = (
 const encoder = ({ block, attends, name }: Builder, x: Tensor, levels: number, depth: number): Tensor[] => {
   const all = [x];
   const next = (part: string, options: Parameters<Builder["block"]>[2]): void => {
-    all.push(block(name("enc", options.level, part), all.at(-1)!, options));
+    all.push(block(name("enc", options.level, part), last(all), options));
   };
   for (let level = 0; level < levels; level++) {
     if (level > 0) next("down", { level, resample: halve });
@@ -150,14 +151,21 @@ const encoder = ({ block, attends, name }: Builder, x: Tensor, levels: number, d
 };
 
 /** The way up: every block also reads what the way down left for it. */
-const decoder = ({ block, attends, name }: Builder, skips: Tensor[], levels: number, depth: number): Tensor => {
-  const last = levels - 1;
-  let h = block(name("dec", last, "in0"), skips.at(-1)!, { level: last, attention: true });
-  h = block(name("dec", last, "in1"), h, { level: last });
-  for (let level = last; level >= 0; level--) {
-    if (level < last) h = block(name("dec", level, "up"), h, { level, resample: double });
+const decoder = (
+  { block, attends, name }: Builder,
+  skips: readonly Tensor[],
+  levels: number,
+  depth: number,
+): Tensor => {
+  const coarsest = levels - 1;
+  const left = [...skips];
+  let h = block(name("dec", coarsest, "in0"), last(left), { level: coarsest, attention: true });
+  h = block(name("dec", coarsest, "in1"), h, { level: coarsest });
+  for (let level = coarsest; level >= 0; level--) {
+    if (level < coarsest) h = block(name("dec", level, "up"), h, { level, resample: double });
     for (let i = 0; i <= depth; i++) {
-      const joined = concat([h, skips.pop()!], { axis: 1 });
+      const joined = concat([h, last(left)], { axis: 1 });
+      left.pop();
       h = block(name("dec", level, `block${i}`), joined, { level, attention: i === depth && attends(level) });
     }
   }

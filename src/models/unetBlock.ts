@@ -14,15 +14,15 @@ const join = (a: Tensor, b: Tensor): Tensor => a.add(b).mul(Math.SQRT1_2);
 
 /** Attention of every pixel to every pixel, one head: softmax(qᵀ k / √C) over k, applied to v.   x [B C H W] */
 const attend = (scope: Scope, x: Tensor): Tensor => {
-  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const [batch, channels, height, width] = x.dims("B C H W");
   const pixels = height * width;
   const qkv = conv(scope.at("qkv"), unetNorm(scope.at("norm2"), x), 3 * channels, 1, {
     weight: convXavier(0.2 ** 0.5),
   });
   const parts = qkv.reshape([batch, channels, 3, pixels]); // q, k and v of a channel lie side by side
-  const [q, k, v] = [0, 1, 2].map((i) =>
-    slice(parts, { axis: 2, start: i, end: i + 1 }).reshape([batch, channels, pixels]),
-  ) as [Tensor, Tensor, Tensor];
+  const part = (i: number): Tensor =>
+    slice(parts, { axis: 2, start: i, end: i + 1 }).reshape([batch, channels, pixels]);
+  const [q, k, v] = [part(0), part(1), part(2)];
   const weights = softmax(matmul(q, k, { transposeA: true, alpha: channels ** -0.5 })); // [B P P]
   const mixed = matmul(v, weights, { transposeB: true }).reshape(x.shape);
   return join(conv(scope.at("proj"), mixed, channels, 1, { weight: NEARLY_ZERO }), x);

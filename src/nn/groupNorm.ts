@@ -9,7 +9,7 @@ import type { Scope } from "./scope.js";
  */
 export const groupNorm = (scope: Scope, x: Tensor, groups: number, epsilon: number): Tensor<"B C H W"> =>
   scope.build(() => {
-    const [batch, channels, height, width] = x.shape as [number, number, number, number];
+    const [batch, channels, height, width] = x.dims("B C H W");
     const rows = x.reshape([batch, groups, (channels / groups) * height * width]);
     const y = layerNorm(rows, { epsilon }).reshape(x.shape);
     const weight = scope.parameter("weight", [channels], onesInit).reshape([1, channels, 1, 1]);

@@ -1,4 +1,5 @@
 import { type Shape, sizeOf } from "../graph/dtype.js";
+import { nth } from "../graph/lists.js";
 import type { Key } from "../random/random.js";
 
 /** The first value of a parameter, drawn from a key of its own. */
@@ -21,7 +22,7 @@ export const normalInit =
  * Glorot & Bengio 2010; `nn.init.xavier_uniform_` of PyTorch on a linear weight.
  */
 export const xavierUniform: Initializer = (key, shape) => {
-  const fanOut = shape[0]!;
+  const fanOut = nth(shape, 0);
   const bound = Math.sqrt(6 / (sizeOf(shape) / fanOut + fanOut));
   return key.uniform(sizeOf(shape)).map((u) => (2 * u - 1) * bound);
 };
@@ -30,7 +31,7 @@ export const xavierUniform: Initializer = (key, shape) => {
 export const convXavier =
   (gain = 1): Initializer =>
   (key, shape) => {
-    const [outer, inner, rows = 1, columns = 1] = shape as readonly [number, number, number?, number?];
-    const bound = gain * Math.sqrt(6 / ((outer + inner) * rows * columns));
+    const [outer, inner] = [nth(shape, 0), nth(shape, 1)];
+    const bound = gain * Math.sqrt(6 / ((outer + inner) * sizeOf(shape.slice(2))));
     return key.uniform(sizeOf(shape)).map((u) => (2 * u - 1) * bound);
   };

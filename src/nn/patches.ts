@@ -5,7 +5,7 @@ import type { Scope } from "./scope.js";
 
 /** Cuts an image into patches, row by row.   x [B C H W] → [B L C·p·p] */
 export const toPatches = (x: Tensor, patch: number): Tensor<"B L P"> => {
-  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const [batch, channels, height, width] = x.dims("B C H W");
   const [rows, columns] = [height / patch, width / patch];
   return x
     .reshape([batch, channels, rows, patch, columns, patch])
@@ -16,11 +16,12 @@ export const toPatches = (x: Tensor, patch: number): Tensor<"B L P"> => {
 
 /** The inverse for tokens whose elements are ordered [p p C], as DiT's last layer writes them.   x [B L p·p·C] → [B C H W] */
 export const fromPatches = (x: Tensor, patch: number, channels: number): Tensor<"B C H W"> => {
-  const side = Math.sqrt(x.dim(1));
+  const [batch, length] = x.dims("B L P");
+  const side = Math.sqrt(length);
   return x
-    .reshape([x.dim(0), side, side, patch, patch, channels])
+    .reshape([batch, side, side, patch, patch, channels])
     .transpose([0, 5, 1, 3, 2, 4])
-    .reshape([x.dim(0), channels, side * patch, side * patch])
+    .reshape([batch, channels, side * patch, side * patch])
     .as("B C H W");
 };
 
@@ -29,11 +30,12 @@ export const patchEmbedding = (scope: Scope, x: Tensor, patch: number, width: nu
   scope.build(() => {
     const channels = x.dim(1);
     const patches = toPatches(x, patch);
+    const [batch, length, size] = patches.dims("B L P");
     const weight = scope.parameter("proj.weight", [width, channels, patch, patch], xavierUniform);
     const bias = scope.parameter("proj.bias", [width], zerosInit);
-    const rows = patches.reshape([patches.dim(0) * patches.dim(1), patches.dim(2)]);
-    const y = add(matmul(rows, reshape(weight, { shape: [width, patches.dim(2)] }), { transposeB: true }), bias);
-    return y.reshape([patches.dim(0), patches.dim(1), width]).as("B L D");
+    const rows = patches.reshape([batch * length, size]);
+    const y = add(matmul(rows, reshape(weight, { shape: [width, size] }), { transposeB: true }), bias);
+    return y.reshape([batch, length, width]).as("B L D");
   });
 
 /** [sin(p ω), cos(p ω)] with `size / 2` frequencies. */

@@ -13,14 +13,20 @@ const filter = (sum: number): Tensor => {
 };
 
 /** Every channel as an image of its own, so that one filter serves all.   [B C H W] → [B·C 1 H W] */
-const apart = (x: Tensor): Tensor => x.reshape([x.dim(0) * x.dim(1), 1, x.dim(2), x.dim(3)]);
+const apart = (x: Tensor): Tensor => {
+  const [batch, channels, height, width] = x.dims("B C H W");
+  return x.reshape([batch * channels, 1, height, width]);
+};
 
 /** Half the rows and columns, smoothed by the filter 1,3,3,1; zeros beyond the edge.   [B C H W] → [B C H/2 W/2] */
-export const halve = (x: Tensor): Tensor =>
-  conv2d(apart(x), filter(1), WINDOW).reshape([x.dim(0), x.dim(1), x.dim(2) / 2, x.dim(3) / 2]);
+export const halve = (x: Tensor): Tensor => {
+  const [batch, channels, height, width] = x.dims("B C H W");
+  return conv2d(apart(x), filter(1), WINDOW).reshape([batch, channels, height / 2, width / 2]);
+};
 
 /** Twice the rows and columns, interpolated by the filter 1,3,3,1; zeros beyond the edge.   [B C H W] → [B C 2H 2W] */
 export const double = (x: Tensor): Tensor => {
-  const size = [2 * x.dim(2), 2 * x.dim(3)] as const;
-  return convTranspose2d(apart(x), filter(4), { ...WINDOW, size }).reshape([x.dim(0), x.dim(1), ...size]);
+  const [batch, channels, height, width] = x.dims("B C H W");
+  const size = [2 * height, 2 * width] as const;
+  return convTranspose2d(apart(x), filter(4), { ...WINDOW, size }).reshape([batch, channels, ...size]);
 };

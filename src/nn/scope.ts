@@ -1,4 +1,5 @@
 import type { Shape, TensorType } from "../graph/dtype.js";
+import { last } from "../graph/lists.js";
 import { inScope, type Tensor } from "../graph/tensor.js";
 import { input } from "../ops/index.js";
 import type { Initializer } from "./initializers.js";
@@ -45,7 +46,7 @@ export class Scope {
 
   /** Builds a part with its name recorded on the nodes. */
   build<T>(build: (scope: this) => T): T {
-    return this.path === "" ? build(this) : inScope(this.path.split(".").at(-1)!, () => build(this));
+    return this.path === "" ? build(this) : inScope(last(this.path.split(".")), () => build(this));
   }
 
   /** All parameters so far, in order of first use. */

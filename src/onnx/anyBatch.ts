@@ -1,10 +1,13 @@
 import { type HostArray, sizeOf } from "../graph/dtype.js";
+import { zip } from "../graph/lists.js";
 import type { OnnxConstant, OnnxModel, OnnxNode } from "./model.js";
 
 const BATCH = "batch";
 
+const elements = (data: HostArray): readonly (number | bigint)[] => Array.from<number | bigint>(data);
+
 const sameValues = (a: HostArray, b: HostArray): boolean =>
-  a.length === b.length && (a as Float32Array).every((value, i) => value === b[i]);
+  a.length === b.length && elements(a).every((value, i) => value === b[i]);
 
 const refuse = (name: string, what: string): never => {
   throw new Error(`model ${name}: ${what} depends on the batch in a way that is not linear`);
@@ -41,7 +44,7 @@ class Head {
 
   /** One value, or one row, repeated to a shape that is computed. */
   repeated({ name, type, data }: OnnxConstant, part: readonly number[], shape: string): void {
-    const one = data.slice(0, sizeOf(part)) as HostArray;
+    const one = data.slice(0, sizeOf(part));
     this.constants.push({ name: `${name}.value`, type: { ...type, shape: part }, data: one });
     this.nodes.push({ name, type: "Expand", inputs: [`${name}.value`, shape], outputs: [name] });
   }
@@ -49,21 +52,22 @@ class Head {
 
 /** v₂ = 2 p + c and v₃ = 3 p + c: p and c of every element. */
 const linear = (two: readonly bigint[], three: readonly bigint[]) => {
-  const per = two.map((value, i) => three[i]! - value);
-  return { per, least: two.map((value, i) => value - 2n * per[i]!) };
+  const both = zip(two, three);
+  return { per: both.map(([v2, v3]) => v3 - v2), least: both.map(([v2, v3]) => v2 - 2n * (v3 - v2)) };
 };
 
 /** What both constants repeat: one value, or one row for every sample; undefined where it is neither. */
 const repeatedPart = (two: OnnxConstant, three: OnnxConstant): readonly number[] | undefined => {
   const row = [1, ...two.type.shape.slice(1)];
   const repeats = ({ data }: OnnxConstant, size: number): boolean =>
-    data.length > 0 && (data as Float32Array).every((value, i) => value === two.data[i % size]);
+    data.length > 0 && elements(data).every((value, i) => value === two.data[i % size]);
   return [[], row].find((part) => repeats(two, sizeOf(part)) && repeats(three, sizeOf(part)));
 };
 
 /** A shape with −1 for its only size that depends on the batch: Reshape computes that one itself. */
 const inferred = (two: OnnxConstant, three: OnnxConstant): OnnxConstant | undefined => {
-  const data = (two.data as BigInt64Array).map((value, i) => (value === three.data[i] ? value : -1n));
+  if (!(two.data instanceof BigInt64Array)) return undefined;
+  const data = two.data.map((value, i) => (value === three.data[i] ? value : -1n));
   return data.filter((value) => value < 0n).length === 1 ? { ...two, data } : undefined;
 };
 
@@ -79,8 +83,12 @@ const take = (model: OnnxModel, head: Head, two: OnnxConstant, three: OnnxConsta
     head.constants.push(two);
   } else if (shape) {
     head.constants.push(shape);
-  } else if (two.data instanceof BigInt64Array && two.data.length === three.data.length) {
-    const { per, least } = linear([...two.data], [...(three.data as BigInt64Array)]);
+  } else if (
+    two.data instanceof BigInt64Array &&
+    three.data instanceof BigInt64Array &&
+    two.data.length === three.data.length
+  ) {
+    const { per, least } = linear([...two.data], [...three.data]);
     head.vector(two.name, per, least);
   } else {
     const part = repeatedPart(two, three) ?? refuse(model.name, `constant ${two.name}`);
@@ -102,14 +110,12 @@ export const anyBatch = (build: (batch: number) => OnnxModel, source: string): O
   const [two, three] = [build(2), build(3)];
   if (two.nodes.length !== three.nodes.length || two.constants.length !== three.constants.length)
     refuse(two.name, "the number of its operations");
-  const differing = two.nodes.find((node, i) => essence(node) !== essence(three.nodes[i]!));
-  if (differing) refuse(two.name, `operation ${differing.name}`);
+  for (const [node, other] of zip(two.nodes, three.nodes))
+    if (essence(node) !== essence(other)) refuse(two.name, `operation ${node.name}`);
   const head = new Head(source);
-  two.constants.forEach((constant, i) => {
-    take(two, head, constant, three.constants[i]!);
-  });
+  for (const [constant, other] of zip(two.constants, three.constants)) take(two, head, constant, other);
   const varies = (side: "inputs" | "outputs") =>
-    Object.keys(two[side]).filter((name) => two[side][name]!.shape[0] !== three[side][name]!.shape[0]);
+    Object.keys(two[side]).filter((name) => two[side][name]?.shape[0] !== three[side][name]?.shape[0]);
   return {
     ...two,
     nodes: [...head.nodes, ...two.nodes],

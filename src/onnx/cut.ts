@@ -1,3 +1,4 @@
+import { lookup, nth, renew } from "../graph/lists.js";
 import { rewrite } from "../graph/rewrite.js";
 import type { Node, Tensor } from "../graph/tensor.js";
 import { ancestors } from "../graph/walk.js";
@@ -20,9 +21,9 @@ const ORDER: readonly Arrival[] = ["fixed", "early", "late"];
 const arrivals = (nodes: readonly Node[], arrivalOf: (input: string) => Arrival): Map<Node, Arrival> => {
   const known = new Map<Node, Arrival>();
   for (const node of nodes) {
-    const own = inputName(node.outputs[0]!);
-    const ranks = own === undefined ? node.inputs.map((x) => ORDER.indexOf(known.get(x.node)!)) : [];
-    known.set(node, own === undefined ? ORDER[Math.max(0, ...ranks)]! : arrivalOf(own));
+    const own = inputName(node.output);
+    const ranks = own === undefined ? node.inputs.map((x) => ORDER.indexOf(lookup(known, x.node))) : [];
+    known.set(node, own === undefined ? nth(ORDER, Math.max(0, ...ranks)) : arrivalOf(own));
   }
   return known;
 };
@@ -42,6 +43,6 @@ export const cut = (outputs: Readonly<Record<string, Tensor>>, arrivalOf: (input
   const late = rewrite(wanted, (x) => replacements.get(x));
   return {
     early: Object.fromEntries(frontier.map((x, i) => [`early.${i}`, x])),
-    late: Object.fromEntries(Object.keys(outputs).map((name, i) => [name, late[i]!])),
+    late: renew(outputs, late),
   };
 };

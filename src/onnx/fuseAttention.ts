@@ -1,8 +1,9 @@
 import type { HostArray } from "../graph/dtype.js";
+import { lookup, renew } from "../graph/lists.js";
 import type { Op } from "../graph/op.js";
 import { rewrite } from "../graph/rewrite.js";
 import type { Tensor } from "../graph/tensor.js";
-import { applyOp } from "../ops/define.js";
+import { defineOp } from "../ops/define.js";
 import { add, input, inputName, matmul, reshape, softmax, split, transpose } from "../ops/index.js";
 
 import { areFew } from "./lower.js";
@@ -12,26 +13,26 @@ type Named<T> = Readonly<Record<string, T>>;
 const afterwards = (): never => {
   throw new Error("attention is fused after derivatives have been taken");
 };
+const none = { jvp: afterwards, vjp: afterwards };
 
 /**
  * Softmax(q kᵀ α) v with q, k and v made inside, all heads at once.   x [B L D], weight [D 3D], bias [3D] → [B L D]
  * ONNX Runtime's `Attention`: it writes q, k and v where it reads them, so nothing is cut or transposed.
  */
-const attentionOp: Op = {
+const attention = defineOp<readonly ["x", "weight", "bias"], { readonly heads: number; readonly alpha: number }>({
   name: "attention",
-  infer: ([x]) => [x!],
-  jvp: afterwards,
-  vjp: afterwards,
+  inputs: ["x", "weight", "bias"],
+  infer: ({ x }) => x,
+  wrt: { x: none, weight: none, bias: none },
   reference: afterwards,
-  onnx: (graph, { attributes: { heads, alpha } }, inputs) => [
-    graph.node("Attention", inputs, {
+  onnx: (graph, { x, weight, bias }, { heads, alpha }) =>
+    graph.node("Attention", [x, weight, bias], {
       domain: "com.microsoft",
-      attributes: { num_heads: heads as number, scale: { float: alpha as number } },
+      attributes: { num_heads: heads, scale: { float: alpha } },
     }),
-  ],
   examples: [],
   rejects: [],
-};
+});
 
 const HEADS_FIRST = [0, 2, 1, 3];
 
@@ -96,18 +97,18 @@ export const fuseAttention = (outputs: Named<Tensor>, given: Named<HostArray>) =
     const found = selfAttentionOf(y);
     const data = found && given[found.weight];
     if (!found || !(data instanceof Float32Array)) return undefined;
-    const [batch, heads, length, size] = found.heads.shape as [number, number, number, number];
+    const [batch, heads, length, size] = found.heads.dims("B H L d");
     const width = heads * size;
     const name = `${found.weight}.columns`;
     laidOut[name] ??= transposed(data, width);
     const weight = input(name, { dtype: "float32", shape: [width, 3 * width] });
-    const x = reshape(now.get(found.rows)!, { shape: [batch, length, width] });
-    const [mixed] = applyOp(attentionOp, [x, weight, found.bias], { heads, alpha: found.alpha });
-    return reshape(mixed!, { shape: y.shape });
+    const x = reshape(lookup(now, found.rows), { shape: [batch, length, width] });
+    const mixed = attention(x, weight, found.bias, { heads, alpha: found.alpha });
+    return reshape(mixed, { shape: y.shape });
   };
   const next = rewrite(Object.values(outputs), fuse, now);
   return {
-    outputs: Object.fromEntries(Object.keys(outputs).map((name, i) => [name, next[i]!])),
+    outputs: renew(outputs, next),
     given: { ...given, ...laidOut },
   };
 };

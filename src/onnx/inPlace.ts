@@ -3,17 +3,11 @@ import type { Node, Tensor } from "../graph/tensor.js";
 import { ancestors } from "../graph/walk.js";
 import { inputName } from "../ops/index.js";
 
-/** Operations that may hand on their input's memory instead of copying it. */
-const VIEWS = new Set(["reshape", "identity", "alias", "stopGradient"]);
-
-/** Operations that compute element i of a result from elements i of operands of the result's shape. */
-const ELEMENTWISE = new Set(["add", "sub", "mul", "div", "maximum", "minimum", "where"]);
-
 /** Every node that reads a tensor's memory, through views too. */
 const readers = (nodes: readonly Node[], x: Tensor): Node[] =>
   nodes
     .filter((node) => node.inputs.includes(x))
-    .flatMap((node) => [node, ...(VIEWS.has(node.op.name) ? node.outputs.flatMap((y) => readers(nodes, y)) : [])]);
+    .flatMap((node) => [node, ...(node.op.view ? node.outputs.flatMap((y) => readers(nodes, y)) : [])]);
 
 /**
  * Why a program may not write `output` into the memory of `input`; undefined when it may. It may when everything else
@@ -24,7 +18,7 @@ const problemOf = (nodes: readonly Node[], output: Tensor, input: Tensor): strin
     return `it is ${showType(output.type)}, the input is ${showType(input.type)}`;
   const before = new Set(ancestors(output.node.inputs));
   const own = output.node.inputs.includes(input);
-  if (own && !ELEMENTWISE.has(output.node.op.name)) return `${output.node.op.name} does not work element by element`;
+  if (own && !output.node.op.elementwise) return `${output.node.op.name} does not work element by element`;
   const late = readers(nodes, input).find((node) => node !== output.node && !before.has(node));
   return late && `${late.op.name} may read the input later`;
 };
@@ -36,7 +30,7 @@ export const checkInPlace = (
   pairs: Readonly<Record<string, string>>,
 ): void => {
   const nodes = ancestors(Object.values(outputs));
-  const inputs = new Map(nodes.flatMap(({ outputs: [y] }) => (y && inputName(y) ? [[inputName(y)!, y] as const] : [])));
+  const inputs = new Map(nodes.map(({ output }) => [inputName(output), output] as const));
   for (const [name, from] of Object.entries(pairs)) {
     const [output, input] = [outputs[name], inputs.get(from)];
     if (!output || !input)

@@ -1,8 +1,5 @@
 import type { OnnxModel, OnnxNode } from "./model.js";
 
-/** WebGPU allows these an error of 2⁻¹¹ within a turn of 0, and more beyond. */
-const LOOSE = ["Sin", "Cos"];
-
 /**
  * Names of the operations that a GPU of the web may compute too loosely, and of all that lead to them: a handful of numbers of
  * the times, which a CPU computes as fast.
@@ -15,6 +12,6 @@ export const looseOnGpu = ({ nodes }: Pick<OnnxModel, "nodes">): readonly string
     found.add(node);
     for (const input of node.inputs) visit(maker.get(input));
   };
-  for (const node of nodes) if (LOOSE.includes(node.type)) visit(node);
+  for (const node of nodes) if (node.looseOnGpu) visit(node);
   return nodes.filter((node) => found.has(node)).map(({ name }) => name);
 };

@@ -1,8 +1,9 @@
-import { type DType, type HostArray, hostArray, type TensorType } from "../graph/dtype.js";
+import type { DType, HostArray, TensorType } from "../graph/dtype.js";
+import { lookup, nth, renew, zip } from "../graph/lists.js";
 import type { Lowering, OnnxNodeOptions } from "../graph/op.js";
 import type { Node, Tensor } from "../graph/tensor.js";
 import { ancestors } from "../graph/walk.js";
-import { isConstant } from "../ops/constant.js";
+import { hostArrayOf, isConstant } from "../ops/constant.js";
 import { add, inputName } from "../ops/index.js";
 import { isGemm } from "../ops/matmul.js";
 import { checkInPlace } from "./inPlace.js";
@@ -17,17 +18,18 @@ class Builder implements Lowering {
   private readonly shared = new Map<string, string>();
   private count = 0;
   prefix = "";
+  looseOnGpu = false;
 
   constructor(readonly standard: boolean) {}
 
   node(type: string, inputs: readonly string[], options: OnnxNodeOptions = {}): string {
-    return this.nodes(type, inputs, 1, options)[0]!;
+    return nth(this.nodes(type, inputs, 1, options), 0);
   }
 
   nodes(type: string, inputs: readonly string[], outputs: number, options: OnnxNodeOptions = {}): string[] {
     const name = `${this.prefix}${type}_${this.count++}`;
     const names = Array.from({ length: outputs }, (_, i) => (outputs === 1 ? name : `${name}.${i}`));
-    this.emitted.push({ name, type, inputs, outputs: names, ...options });
+    this.emitted.push({ name, type, inputs, outputs: names, ...options, ...(this.looseOnGpu && { looseOnGpu: true }) });
     return names;
   }
 
@@ -47,10 +49,7 @@ class Builder implements Lowering {
   }
 
   scalar(value: number, dtype: DType): string {
-    const data = hostArray(dtype, []);
-    if (data instanceof BigInt64Array) data[0] = BigInt(value);
-    else data[0] = value;
-    return this.constant(data, { dtype, shape: [] });
+    return this.constant(hostArrayOf([value], dtype), { dtype, shape: [] });
   }
 }
 
@@ -61,20 +60,21 @@ const countUses = (nodes: readonly Node[], outputs: readonly Tensor[]): Map<Tens
   return uses;
 };
 
+type Biased = readonly [product: Tensor, bias: Tensor];
+
 /** For `product + bias` with a bias row, the product and the bias: Gemm adds the bias while it writes. */
-const biasedProduct = ({ op, inputs, outputs }: Node, uses: ReadonlyMap<Tensor, number>): [Tensor, Tensor] | null => {
-  if (op !== add.op) return null;
-  const pairs = [inputs, [...inputs].reverse()] as [Tensor, Tensor][];
-  const fits = ([product, bias]: [Tensor, Tensor]): boolean =>
-    isGemm(product) &&
-    uses.get(product) === 1 &&
-    bias.rank === 1 &&
-    bias.dim(0) === product.dim(1) &&
-    outputs[0]!.rank === 2;
+const biasedProduct = ({ op, inputs: [a, b], output }: Node, uses: ReadonlyMap<Tensor, number>): Biased | null => {
+  if (op !== add.op || !a || !b || output.rank !== 2) return null;
+  const pairs: readonly Biased[] = [
+    [a, b],
+    [b, a],
+  ];
+  const fits = ([product, bias]: Biased): boolean =>
+    isGemm(product) && uses.get(product) === 1 && bias.rank === 1 && bias.dim(0) === product.dim(1);
   return pairs.find(fits) ?? null;
 };
 
-const fuse = (nodes: readonly Node[], uses: ReadonlyMap<Tensor, number>): Map<Node, [Tensor, Tensor]> =>
+const fuse = (nodes: readonly Node[], uses: ReadonlyMap<Tensor, number>): Map<Node, Biased> =>
   new Map(
     nodes.flatMap((node) => {
       const pair = biasedProduct(node, uses);
@@ -97,25 +97,24 @@ const lowerNode = (
   builder: Builder,
   node: Node,
   names: Map<Tensor, string>,
-  fused: Map<Node, [Tensor, Tensor]>,
+  fused: ReadonlyMap<Node, Biased>,
 ): void => {
   builder.prefix = node.scope && `${node.scope}/`;
+  builder.looseOnGpu = node.op.looseOnGpu ?? false;
   const [product, bias] = fused.get(node) ?? [];
   if (product && bias) {
-    const inputs = [...product.node.inputs, bias].map((x) => names.get(x)!);
+    const inputs = [...product.node.inputs, bias].map((x) => lookup(names, x));
     const { transposeA = false, transposeB = false, alpha = 1 } = product.node.attributes;
     const attributes = { transA: Number(transposeA), transB: Number(transposeB), alpha: { float: Number(alpha) } };
-    names.set(node.outputs[0]!, builder.node("Gemm", inputs, { attributes }));
+    names.set(node.output, builder.node("Gemm", inputs, { attributes }));
     return;
   }
   const results = node.op.onnx(
     builder,
     node,
-    node.inputs.map((x) => names.get(x)!),
+    node.inputs.map((x) => lookup(names, x)),
   );
-  node.outputs.forEach((y, i) => {
-    names.set(y, results[i]!);
-  });
+  for (const [y, name] of zip(node.outputs, results)) names.set(y, name);
 };
 
 export type LowerOptions = {
@@ -136,7 +135,7 @@ export const lower = (
   { given = {}, inPlace = {} }: LowerOptions = {},
 ): Program => {
   const wanted = simplify(Object.values(outputs));
-  checkInPlace(name, Object.fromEntries(Object.keys(outputs).map((key, i) => [key, wanted[i]!])), inPlace);
+  checkInPlace(name, renew(outputs, wanted), inPlace);
   const program = withGiven(modelOf(name, outputs, wanted, false), given);
   return Object.keys(inPlace).length > 0 ? { ...program, inPlace } : program;
 };
@@ -203,13 +202,12 @@ const finish = (
 ): OnnxModel => {
   builder.prefix = "";
   const renamed = new Map<string, string>();
-  Object.keys(outputs).forEach((output, i) => {
-    const x = wanted[i]!;
-    const internal = names.get(x)!;
+  for (const [output, x] of zip(Object.keys(outputs), wanted)) {
+    const internal = lookup(names, x);
     const copied = isConstant(x) || inputName(x) !== undefined || renamed.has(internal);
     if (copied) insertCopy(builder.emitted, internal, output);
     else renamed.set(internal, output);
-  });
+  }
   const rename = (value: string): string => renamed.get(value) ?? value;
   const nodes = builder.emitted.map((node) => ({
     ...node,
@@ -219,16 +217,19 @@ const finish = (
   const inputs = inputsOf(wanted);
   const clash = Object.keys(outputs).find((output) => output in inputs);
   if (clash !== undefined) throw new Error(`program ${name}: ${clash} names both an input and an output`);
-  const types = Object.fromEntries(Object.keys(outputs).map((output, i) => [output, wanted[i]!.type]));
-  return { name, nodes, constants: builder.constants, inputs, outputs: types };
+  const types = wanted.map(({ type }) => type);
+  return { name, nodes, constants: builder.constants, inputs, outputs: renew(outputs, types) };
 };
 
 /** A program of a model some of whose inputs are known for good. */
 const withGiven = (model: OnnxModel, given: Readonly<Record<string, HostArray>>): Program => {
   const all = Object.entries(model.inputs);
-  const inputs = Object.fromEntries(all.filter(([input]) => !(input in given)));
+  const inputs = Object.fromEntries(all.filter(([input]) => given[input] === undefined));
   const { fixed, bound } = shareOut(
-    all.filter(([input]) => input in given).map(([k, type]) => [k, { type, data: given[k]! }]),
+    all.flatMap(([input, type]) => {
+      const data = given[input];
+      return data ? [[input, { type, data }]] : [];
+    }),
   );
   return {
     name: model.name,

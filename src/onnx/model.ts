@@ -29,6 +29,8 @@ export type OnnxNode = OnnxNodeOptions & {
   readonly type: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Of an operation that GPUs of the web may compute too loosely. */
+  readonly looseOnGpu?: boolean;
 };
 export type OnnxConstant = { readonly name: string; readonly type: TensorType; readonly data: HostArray };
 export type OnnxModel = {

@@ -1,4 +1,5 @@
 import type { HostArray } from "../graph/dtype.js";
+import { nth, renew } from "../graph/lists.js";
 import { rewrite } from "../graph/rewrite.js";
 import type { Tensor } from "../graph/tensor.js";
 import { input, inputName, matmul, matmulNBits } from "../ops/index.js";
@@ -37,7 +38,7 @@ export const pack = (w: Float32Array, block: number, bits: Bits): Packed => {
 const candidate = ({ node: { op, inputs, attributes } }: Tensor, given: Named<HostArray>) => {
   const { transposeA = false, transposeB = false, alpha = 1 } = attributes;
   if (op !== matmul.op || transposeA || !transposeB || alpha !== 1) return undefined;
-  const [x, w] = inputs as [Tensor, Tensor];
+  const [x, w] = [nth(inputs, 0), nth(inputs, 1)];
   const name = inputName(w);
   const data = name === undefined ? undefined : given[name];
   const fits = x.rank === 2 && w.rank === 2 && w.dim(0) * w.dim(1) >= SMALLEST;
@@ -54,7 +55,7 @@ export const quantise = (
   bits: Bits,
 ): { outputs: Named<Tensor>; given: Named<HostArray> } => {
   const packed: Record<string, HostArray> = {};
-  const product = (y: Tensor, [x]: readonly Tensor[]): Tensor | undefined => {
+  const product = (y: Tensor, inputs: readonly Tensor[]): Tensor | undefined => {
     const found = candidate(y, given);
     const block = found && BLOCKS[bits].find((size) => found.w.dim(1) % size === 0);
     if (!found || !block) return undefined;
@@ -65,7 +66,7 @@ export const quantise = (
       Object.assign(packed, { [levels]: parts.packed, [scales]: parts.scales });
     }
     return matmulNBits(
-      x!,
+      nth(inputs, 0),
       input(levels, { dtype: "uint8", shape: [N, K / block, (block * bits) / 8] }),
       input(scales, { dtype: "float32", shape: [(N * K) / block] }),
       { bits, block, activations: "int8" },
@@ -73,7 +74,7 @@ export const quantise = (
   };
   const next = rewrite(Object.values(outputs), product);
   return {
-    outputs: Object.fromEntries(Object.keys(outputs).map((name, i) => [name, next[i]!])),
+    outputs: renew(outputs, next),
     given: { ...given, ...packed },
   };
 };

@@ -8,6 +8,6 @@ export const add = binary({
   value: (a, b) => a + b,
   wrt: { a: (g) => g, b: (g) => g },
   onnx: "Add",
-  simplify: ({ a, b }, _, [y]) =>
-    uniformValue(b) === 0 ? unlessBroadcast(a, y!) : uniformValue(a) === 0 ? unlessBroadcast(b, y!) : null,
+  simplify: ({ a, b }, _, y) =>
+    uniformValue(b) === 0 ? unlessBroadcast(a, y) : uniformValue(a) === 0 ? unlessBroadcast(b, y) : null,
 });

@@ -1,6 +1,7 @@
 import { type DType, isFloat } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
 import { check, defineOp, type OpFunction } from "./define.js";
+import { example, reject } from "./examples.js";
 
 /** Element types as ONNX numbers them (TensorProto.DataType). */
 export const onnxType: Readonly<Record<DType, number>> = {
@@ -26,7 +27,7 @@ export const cast: OpFunction<readonly ["x"], { to: DType }> = defineOp({
   },
   wrt: {
     x: {
-      jvp: (_, dx, { attributes: { to } }) => [isFloat(to) ? cast(dx, { to }) : null],
+      jvp: (_, dx, { attributes: { to } }) => (isFloat(to) ? cast(dx, { to }) : null),
       vjp: ({ x }, ct) => back(ct, x),
     },
   },
@@ -37,9 +38,9 @@ export const cast: OpFunction<readonly ["x"], { to: DType }> = defineOp({
   }),
   simplify: ({ x }, { to }) => (x.dtype === to ? x : null),
   examples: [
-    { inputs: [[2, 3]], attributes: { to: "float64" } },
-    { inputs: [{ shape: [3], dtype: "int64", below: 9 }], attributes: { to: "float32" } },
-    { inputs: [{ shape: [3], dtype: "float32", range: [1.1, 5.9] }], attributes: { to: "int64" } },
+    example("[2 3]", { to: "float64" }),
+    example("int64[3]", { to: "float32" }, { below: 9 }),
+    example("[3]", { to: "int64" }, { range: [1.1, 5.9] }),
   ],
-  rejects: [{ inputs: [[2]], attributes: { to: "float8" }, message: /there is no element type float8/ }],
+  rejects: [reject("[2]", /there is no element type float8: x is float32\[2\]/, { to: "float8" })],
 });

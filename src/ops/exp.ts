@@ -2,4 +2,4 @@ import { unary } from "./elementwise.js";
 import { mul } from "./mul.js";
 
 /** y = eˣ */
-export const exp = unary({ name: "exp", value: Math.exp, derivative: (g, { y }) => mul(g, y), onnx: "Exp" });
+export const exp = unary({ name: "exp", value: Math.exp, derivative: (g, _, y) => mul(g, y), onnx: "Exp" });

@@ -1,7 +1,9 @@
 import { sizeOf } from "../graph/dtype.js";
-import type { Tensor } from "../graph/tensor.js";
-import { check, defineOp, type OpFunction, show } from "./define.js";
-import { at, fromIndices } from "./ndarray.js";
+import { nth } from "../graph/lists.js";
+import type { Lowering } from "../graph/op.js";
+import { axesOf, check, defineOp, type OpFunction } from "./define.js";
+import { example, reject } from "./examples.js";
+import { addAt, at, fromIndices } from "./ndarray.js";
 
 const integer = { zero: "an index has no tangent" };
 
@@ -10,17 +12,13 @@ export const gather: OpFunction<readonly ["table", "indices"]> = defineOp({
   name: "gather",
   inputs: ["table", "indices"],
   infer: ({ table, indices }) => {
-    check(table.shape.length > 0, `table must have rows, got ${show(table)}`);
-    check(
-      indices.dtype === "int64" && indices.shape.length === 1,
-      `indices must be int64 with one axis, got ${show(indices)}`,
-    );
-    return { dtype: table.dtype, shape: [indices.shape[0]!, ...table.shape.slice(1)] };
+    const [B] = axesOf("indices", indices, "B");
+    check(table.shape.length > 0 && indices.dtype === "int64", "table must have rows, indices must be int64");
+    return { dtype: table.dtype, shape: [B, ...table.shape.slice(1)] };
   },
   wrt: {
     table: {
-      jvp: ({ indices }, dt) => gather(dt, indices),
-      vjp: ({ table, indices }, ct) => {
+      adjoint: (ct, { table, indices }) => {
         const rows = ct.reshape([ct.dim(0), sizeOf(table.shape.slice(1))]);
         return scatterAdd(rows, indices, { rows: table.dim(0) }).reshape(table.shape);
       },
@@ -28,32 +26,23 @@ export const gather: OpFunction<readonly ["table", "indices"]> = defineOp({
     indices: integer,
   },
   onnx: (graph, { table, indices }) => graph.node("Gather", [table, indices], { attributes: { axis: 0 } }),
-  reference: ({ table, indices }, _, [y]) =>
-    fromIndices(y!.shape, ([i, ...rest]) => at(table, [indices.data[i!]!, ...rest])),
+  reference: ({ table, indices }, _, { shape }) =>
+    fromIndices(shape, (index) => at(table, [nth(indices.data, nth(index, 0)), ...index.slice(1)])),
   examples: [
-    { inputs: [[5, 3], { shape: [4], dtype: "int64", below: 5 }] },
-    { inputs: [[2, 1], { shape: [6], dtype: "int64", below: 2 }] },
-    { inputs: [[4, 2, 3, 1], { shape: [5], dtype: "int64", below: 4 }] },
-    {
-      inputs: [
-        { shape: [3, 2, 2], dtype: "bool" },
-        { shape: [4], dtype: "int64", below: 3 },
-      ],
-    },
+    example("[5 3] int64[4]", {}, { below: 5 }),
+    example("[2 1] int64[6]", {}, { below: 2 }),
+    example("[4 2 3 1] int64[5]", {}, { below: 4 }),
+    example("bool[3 2 2] int64[4]", {}, { below: 2 }),
   ],
   rejects: [
-    { inputs: [[5, 3], [4]], message: /indices must be int64 with one axis, got float32\[4\]/ },
-    { inputs: [[], { shape: [4], dtype: "int64" }], message: /table must have rows, got float32\[\]/ },
+    reject("[5 3] [4]", /table must have rows, indices must be int64: table is float32\[5 3\].* float32\[4\]/),
+    reject("[] int64[4]", /table must have rows, indices must be int64: table is float32\[\]/),
   ],
 });
 
-const oneHot = (
-  graph: { node(type: string, inputs: string[], options?: object): string; integers(v: readonly number[]): string },
-  indices: string,
-  rows: number,
-): string => {
+const oneHot = (graph: Lowering, indices: string, rows: number): string => {
   const column = graph.node("Unsqueeze", [indices, graph.integers([1])]);
-  const hit = graph.node("Equal", [column, graph.integers(Array.from({ length: rows }, (_, i) => i))]);
+  const hit = graph.node("Equal", [column, graph.integers([...Array(rows).keys()])]);
   return graph.node("Cast", [hit], { attributes: { to: 1 } });
 };
 
@@ -65,37 +54,29 @@ export const scatterAdd: OpFunction<readonly ["x", "indices"], { rows: number }>
   name: "scatterAdd",
   inputs: ["x", "indices"],
   infer: ({ x, indices }, { rows }) => {
-    check(x.shape.length === 2 && x.dtype === "float32", `x must be a float32 matrix, got ${show(x)}`);
-    check(
-      indices.dtype === "int64" && indices.shape.length === 1,
-      `indices must be int64 with one axis, got ${show(indices)}`,
-    );
-    check(indices.shape[0] === x.shape[0], `x has ${x.shape[0]} rows, indices ${indices.shape[0]}`);
-    return { dtype: x.dtype, shape: [rows, x.shape[1]!] };
+    const [[B, D], [count]] = [axesOf("x", x, "B D"), axesOf("indices", indices, "B")];
+    check(x.dtype === "float32" && indices.dtype === "int64", "x must be float32, indices int64");
+    check(count === B, `x has ${B} rows, indices ${count}`);
+    return { dtype: x.dtype, shape: [rows, D] };
   },
-  wrt: {
-    x: {
-      jvp: ({ indices }, dx, { attributes }) => scatterAdd(dx, indices, attributes),
-      vjp: ({ indices }: { indices: Tensor }, ct) => gather(ct, indices),
-    },
-    indices: integer,
-  },
+  wrt: { x: { adjoint: (ct, { indices }) => gather(ct, indices) }, indices: integer },
   onnx: (graph, { x, indices }, { rows }) =>
     graph.node("Gemm", [oneHot(graph, indices, rows), x], { attributes: { transA: 1 } }),
-  reference: ({ x, indices }, { rows }) => {
-    const columns = x.shape[1]!;
-    const data = new Float64Array(rows * columns);
-    for (const [i, value] of x.data.entries())
-      data[indices.data[Math.floor(i / columns)]! * columns + (i % columns)]! += value;
-    return { shape: [rows, columns], data };
+  reference: ({ x, indices }, _, { shape }) => {
+    const [, D] = axesOf("x", x, "B D");
+    const y = { shape, data: new Float64Array(sizeOf(shape)) };
+    x.data.forEach((value, i) => {
+      addAt(y, nth(indices.data, Math.floor(i / D)) * D + (i % D), value);
+    });
+    return y;
   },
   examples: [
-    { inputs: [[4, 3], { shape: [4], dtype: "int64", below: 5 }], attributes: { rows: 5 } },
-    { inputs: [[6, 1], { shape: [6], dtype: "int64", below: 2 }], attributes: { rows: 2 } },
+    example("[4 3] int64[4]", { rows: 5 }, { below: 5 }),
+    example("[6 1] int64[6]", { rows: 2 }, { below: 2 }),
   ],
   rejects: [
-    { inputs: [[4, 3], { shape: [5], dtype: "int64" }], attributes: { rows: 9 }, message: /x has 4 rows, indices 5/ },
-    { inputs: [[4, 3], [4]], attributes: { rows: 9 }, message: /indices must be int64/ },
-    { inputs: [[4], { shape: [4], dtype: "int64" }], attributes: { rows: 9 }, message: /x must be a float32 matrix/ },
+    reject("[4 3] int64[5]", /x has 4 rows, indices 5: x is float32\[4 3\].*, indices is int64\[5\]/, { rows: 9 }),
+    reject("[4 3] [4]", /x must be float32, indices int64/, { rows: 9 }),
+    reject("[4] int64[4]", /x must have 2 axes, B D: x is float32\[4\]/, { rows: 9 }),
   ],
 });

@@ -1,9 +1,11 @@
+import { nth } from "../graph/lists.js";
 import type { NdArray } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
 import { add } from "./add.js";
 import { cast } from "./cast.js";
 import { concat } from "./concat.js";
-import { check, defineOp, type OpFunction, show } from "./define.js";
+import { axesOf, check, defineOp, type OpFunction } from "./define.js";
+import { reject } from "./examples.js";
 import { floor } from "./floor.js";
 import { matmul } from "./matmul.js";
 import { mul } from "./mul.js";
@@ -42,21 +44,25 @@ const weights = (packed: Tensor, scales: Tensor, { bits, block }: Quantisation):
   return reshape(scaled, { shape: [packed.dim(0), packed.dim(1) * block] });
 };
 
+/** The level at a place of the packed rows [N blocks bytes]. */
 const levelAt = ({ data, shape }: NdArray, bits: number, row: number, column: number): number => {
-  const perRow = shape[1]! * shape[2]!;
-  if (bits === 8) return data[row * perRow + column]! - 128;
-  const byte = data[row * perRow + (column >> 1)]!;
+  const [, blocks, bytes] = axesOf("packed", { shape }, "N blocks bytes");
+  const place = row * blocks * bytes;
+  if (bits === 8) return nth(data, place + column) - 128;
+  const byte = nth(data, place + (column >> 1));
   return (column % 2 === 0 ? byte % 16 : Math.floor(byte / 16)) - 8;
 };
 
-const example = (bits: 4 | 8, rows: number, columns: number, block: number) => ({
+const quantised = (bits: 4 | 8, rows: number, columns: number, block: number) => ({
   inputs: [
     [rows, 2 * block],
     { shape: [columns, 2, (block * bits) / 8], dtype: "uint8" as const, below: 256 },
-    { shape: [2 * columns], range: [0.01, 0.1] as [number, number] },
+    { shape: [2 * columns], range: [0.01, 0.1] as const },
   ],
   attributes: { bits, block, activations: "float32" as const },
 });
+
+const AT_8_BITS = { bits: 8, block: 16, activations: "float32" };
 
 /**
  * y = x Wᵀ with W = scale · level, a scale for each block of a row.   x [M K], packed uint8 [N K/block block·bits/8],
@@ -67,59 +73,50 @@ export const matmulNBits: OpFunction<readonly ["x", "packed", "scales"], Quantis
   name: "matmulNBits",
   inputs: ["x", "packed", "scales"],
   infer: ({ x, packed, scales }, { bits, block }) => {
-    check(x.shape.length === 2 && x.dtype === "float32", `x must be float32 [M K], got ${show(x)}`);
-    const [n = 0, blocks = 0, bytes = 0] = packed.shape;
-    const fits = packed.dtype === "uint8" && bytes * 8 === block * bits && blocks * block === x.shape[1];
-    check(
-      fits,
-      `packed is ${show(packed)}; for x ${show(x)} in blocks of ${block} at ${bits} bits it must be uint8[N ${x.shape[1]! / block} ${(block * bits) / 8}]`,
-    );
-    check(
-      scales.shape.length === 1 && scales.shape[0] === n * blocks,
-      `scales must be [${n * blocks}], got ${show(scales)}`,
-    );
-    return { dtype: "float32", shape: [x.shape[0]!, n] };
+    const [[M, K], [N, blocks, bytes]] = [axesOf("x", x, "M K"), axesOf("packed", packed, "N blocks bytes")];
+    const types = x.dtype === "float32" && packed.dtype === "uint8" && scales.dtype === "float32";
+    check(types, "x and scales must be float32, packed uint8");
+    const fits = bytes * 8 === block * bits && blocks * block === K;
+    const wanted = `[N ${K / block} ${(block * bits) / 8}]`;
+    check(fits, `in blocks of ${block} at ${bits} bits packed must be ${wanted}`);
+    const [count] = axesOf("scales", scales, "blocks");
+    check(count === N * blocks, `scales must be [${N * blocks}]`);
+    return { dtype: "float32", shape: [M, N] };
   },
   wrt: {
-    x: {
-      jvp: ({ packed, scales }, dx, { attributes }) => matmulNBits(dx, packed, scales, attributes),
-      vjp: ({ packed, scales }, ct, { attributes }) => matmul(ct, weights(packed, scales, attributes)),
-    },
+    x: { adjoint: (ct, { packed, scales }, { attributes }) => matmul(ct, weights(packed, scales, attributes)) },
     packed: { zero: "whole numbers" },
     scales: {
-      jvp: ({ x, packed }, dscales, { attributes }) => matmulNBits(x, packed, dscales, attributes),
-      vjp: ({ x, packed, scales }, ct, { attributes: { bits, block } }) => {
+      adjoint: (ct, { x, packed, scales }, { attributes: { bits, block } }) => {
         const moved = mul(inBlocks(matmul(ct, x, { transposeA: true }), block), inBlocks(levels(packed, bits), block));
         return reshape(reduceSum(moved, { axes: [1] }), { shape: scales.shape });
       },
     },
   },
-  onnx: (graph, { x, packed, scales }, { bits, block, activations }, node) => {
-    const [K, N] = [node.inputs[0]!.dim(1), node.inputs[1]!.dim(0)];
+  onnx: (graph, { x, packed, scales }, { bits, block, activations }, { inputs }) => {
+    const [K, N] = [inputs.x.dim(1), inputs.packed.dim(0)];
     const attributes = { K, N, bits, block_size: block, accuracy_level: ACCURACY[activations] };
     return graph.node("MatMulNBits", [x, packed, scales], { domain: "com.microsoft", attributes });
   },
-  reference: ({ x, packed, scales }, { bits, block }, [y]) =>
-    fromIndices(y!.shape, ([m, n]) => {
-      const K = x.shape[1]!;
+  reference: ({ x, packed, scales }, { bits, block }, { shape }) => {
+    const [, K] = axesOf("x", x, "M K");
+    return fromIndices(axesOf("y", { shape }, "M N"), ([m, n]) => {
       let sum = 0;
       for (let k = 0; k < K; k++) {
-        const scale = scales.data[(n! * K + k - (k % block)) / block]!;
-        sum += x.data[m! * K + k]! * scale * levelAt(packed, bits, n!, k);
+        const scale = nth(scales.data, (n * K + k - (k % block)) / block);
+        sum += nth(x.data, m * K + k) * scale * levelAt(packed, bits, n, k);
       }
       return sum;
-    }),
-  examples: [example(8, 3, 4, 16), example(8, 1, 5, 32), example(4, 3, 4, 16), example(4, 2, 3, 32)],
+    });
+  },
+  examples: [quantised(8, 3, 4, 16), quantised(8, 1, 5, 32), quantised(4, 3, 4, 16), quantised(4, 2, 3, 32)],
   rejects: [
-    {
-      inputs: [[2, 32], { shape: [3, 1, 16], dtype: "uint8" }, [3]],
-      attributes: { bits: 8, block: 16, activations: "float32" },
-      message: /packed is uint8\[3 1 16\]; for x float32\[2 32\] in blocks of 16 at 8 bits it must be uint8\[N 2 16\]/,
-    },
-    {
-      inputs: [[2, 16], { shape: [3, 1, 16], dtype: "uint8" }, [4]],
-      attributes: { bits: 8, block: 16, activations: "float32" },
-      message: /scales must be \[3\], got float32\[4\]/,
-    },
+    reject(
+      "[2 32] uint8[3 1 16] [3]",
+      /in blocks of 16 at 8 bits packed must be \[N 2 16\]: .* is uint8\[3 1 16\]/,
+      AT_8_BITS,
+    ),
+    reject("[2 16] uint8[3 1 16] [4]", /scales must be \[3\]: .*, scales is float32\[4\]/, AT_8_BITS),
+    reject("[2 16] [3 1 16] [3]", /packed uint8: .*, packed is float32\[3 1 16\]/, AT_8_BITS),
   ],
 });

@@ -4,10 +4,10 @@ import { binary } from "./elementwise.js";
 import { mul } from "./mul.js";
 import { sub } from "./sub.js";
 
-const ranges: [[number, number], [number, number]] = [
+const ranges = [
   [-2, 0],
   [0.1, 2],
-];
+] as const;
 
 /** y = max(a, b); where they are equal the derivative goes to b */
 export const maximum = binary({

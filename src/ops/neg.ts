@@ -1,3 +1,4 @@
+import { nth } from "../graph/lists.js";
 import { unary } from "./elementwise.js";
 
 /** y = −x */
@@ -6,5 +7,5 @@ export const neg = unary({
   value: (x) => -x,
   derivative: (g) => neg(g),
   onnx: "Neg",
-  simplify: ({ x }) => (x.node.op === neg.op ? x.node.inputs[0]! : null),
+  simplify: ({ x }) => (x.node.op === neg.op ? nth(x.node.inputs, 0) : null),
 });

@@ -1,17 +1,20 @@
 import { isFloat } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
-import { check, defineOp, type OpFunction, show } from "./define.js";
+import { check, defineOp, type OpFunction } from "./define.js";
+import { example, reject } from "./examples.js";
 import { mul } from "./mul.js";
 
 const scale = (x: Tensor, g: Tensor, exponent: number): Tensor =>
   mul(g, mul(pow(x, { exponent: exponent - 1 }), exponent)); // d xᵉ = e xᵉ⁻¹ dx
+
+const range = [0.5, 2] as const;
 
 /** y = xᵉ for a fixed exponent e, x > 0 */
 export const pow: OpFunction<readonly ["x"], { exponent: number }> = defineOp({
   name: "pow",
   inputs: ["x"],
   infer: ({ x }, { exponent }) => {
-    check(isFloat(x.dtype), `x must be a float tensor, got ${show(x)}`);
+    check(isFloat(x.dtype), "x must be a float tensor");
     check(Number.isFinite(exponent), `the exponent is ${exponent}; it must be finite`);
     return x;
   },
@@ -21,16 +24,16 @@ export const pow: OpFunction<readonly ["x"], { exponent: number }> = defineOp({
       vjp: ({ x }, ct, { attributes }) => scale(x, ct, attributes.exponent),
     },
   },
-  onnx: (graph, { x }, { exponent }, node) => graph.node("Pow", [x, graph.scalar(exponent, node.outputs[0]!.dtype)]),
+  onnx: (graph, { x }, { exponent }, { y }) => graph.node("Pow", [x, graph.scalar(exponent, y.dtype)]),
   reference: ({ x }, { exponent }) => ({ shape: x.shape, data: x.data.map((value) => value ** exponent) }),
   simplify: ({ x }, { exponent }) => (exponent === 1 ? x : null),
   examples: [
-    { inputs: [{ shape: [2, 3], range: [0.5, 2] }], attributes: { exponent: -0.5 } },
-    { inputs: [{ shape: [4], range: [0.5, 2] }], attributes: { exponent: 3 } },
-    { inputs: [{ shape: [], range: [0.5, 2] }], attributes: { exponent: 0 } },
+    example("[2 3]", { exponent: -0.5 }, { range }),
+    example("[4]", { exponent: 3 }, { range }),
+    example("[]", { exponent: 0 }, { range }),
   ],
   rejects: [
-    { inputs: [[2]], attributes: { exponent: Number.NaN }, message: /exponent is NaN; it must be finite/ },
-    { inputs: [{ shape: [2], dtype: "int64" }], attributes: { exponent: 2 }, message: /x must be a float tensor/ },
+    reject("[2]", /exponent is NaN; it must be finite/, { exponent: Number.NaN }),
+    reject("int64[2]", /x must be a float tensor: x is int64\[2\]/, { exponent: 2 }),
   ],
 });

@@ -6,6 +6,6 @@ import { sub } from "./sub.js";
 export const sigmoid = unary({
   name: "sigmoid",
   value: (x) => 1 / (1 + Math.exp(-x)),
-  derivative: (g, { y }) => mul(g, mul(y, sub(1, y))),
+  derivative: (g, _, y) => mul(g, mul(y, sub(1, y))),
   onnx: "Sigmoid",
 });

@@ -8,7 +8,7 @@ import { sub } from "./sub.js";
 export const silu = unary({
   name: "silu",
   value: (x) => x / (1 + Math.exp(-x)),
-  derivative: (g, { x, y }) => {
+  derivative: (g, { x }, y) => {
     const s = sigmoid(x);
     return mul(g, add(s, mul(y, sub(1, s)))); // y′ = σ + y (1 − σ)
   },

@@ -1,39 +1,43 @@
 import { isFloat, type TensorType } from "../graph/dtype.js";
 import type { NdArray } from "../graph/op.js";
-import { check, defineOp, type OpFunction, show } from "./define.js";
+import { check, defineOp } from "./define.js";
+import { example, reject } from "./examples.js";
 import { exp } from "./exp.js";
+import type { Unary } from "./families.js";
 import { mul } from "./mul.js";
+import { rowsOf } from "./ndarray.js";
 import { sub } from "./sub.js";
 import { reduceSum } from "./sum.js";
 
 const lastAxis = { axes: [-1] };
 
-const floatRows = ({ x }: { x: TensorType }): TensorType => {
-  check(isFloat(x.dtype) && x.shape.length > 0, `x must be a float tensor with at least one axis, got ${show(x)}`);
+/** The type of x, which must be floats in rows. */
+export const floatRows = ({ x }: { readonly x: TensorType }): TensorType => {
+  check(isFloat(x.dtype) && x.shape.length > 0, "x must be a float tensor with at least one axis");
   return x;
 };
 
 /** f applied to every row (last axis) of x. */
-const byRow = (x: NdArray, f: (row: Float64Array) => Float64Array): NdArray => {
-  const data = new Float64Array(x.data.length);
-  const size = x.shape.at(-1)!;
-  for (let start = 0; start < data.length; start += size) data.set(f(x.data.subarray(start, start + size)), start);
-  return { shape: x.shape, data };
-};
+const byRow = (x: NdArray, f: (row: Float64Array) => Float64Array): NdArray => ({
+  shape: x.shape,
+  data: Float64Array.from(rowsOf(x).flatMap((row) => [...f(row)])),
+});
 
 const logSumExp = (row: Float64Array): number => {
   const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   return top + Math.log(row.reduce((sum, value) => sum + Math.exp(value - top), 0));
 };
 
-const examples = [{ inputs: [[2, 5]] }, { inputs: [[2, 3, 4]] }, { inputs: [[3, 1]] }];
-const rejects = [
-  { inputs: [[]], message: /x must be a float tensor with at least one axis, got float32\[\]/ },
-  { inputs: [{ shape: [2], dtype: "int64" as const }], message: /x must be a float tensor/ },
-];
+const tested = {
+  examples: [example("[2 5]"), example("[2 3 4]"), example("[3 1]")],
+  rejects: [
+    reject("[]", /x must be a float tensor with at least one axis: x is float32\[\]/),
+    reject("int64[2]", /x must be a float tensor/),
+  ],
+};
 
 /** y = eˣ / Σ eˣ over the last axis. */
-export const softmax: OpFunction<readonly ["x"]> = defineOp({
+export const softmax: Unary = defineOp({
   name: "softmax",
   inputs: ["x"],
   infer: floatRows,
@@ -49,12 +53,11 @@ export const softmax: OpFunction<readonly ["x"]> = defineOp({
       const total = logSumExp(row);
       return row.map((value) => Math.exp(value - total));
     }),
-  examples,
-  rejects,
+  ...tested,
 });
 
 /** y = x − ln Σ eˣ over the last axis. */
-export const logSoftmax: OpFunction<readonly ["x"]> = defineOp({
+export const logSoftmax: Unary = defineOp({
   name: "logSoftmax",
   inputs: ["x"],
   infer: floatRows,
@@ -70,6 +73,5 @@ export const logSoftmax: OpFunction<readonly ["x"]> = defineOp({
       const total = logSumExp(row);
       return row.map((value) => value - total);
     }),
-  examples,
-  rejects,
+  ...tested,
 });

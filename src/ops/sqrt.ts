@@ -6,7 +6,7 @@ import { mul } from "./mul.js";
 export const sqrt = unary({
   name: "sqrt",
   value: Math.sqrt,
-  derivative: (g, { y }) => div(mul(g, 0.5), y),
+  derivative: (g, _, y) => div(mul(g, 0.5), y),
   onnx: "Sqrt",
   range: [0.5, 3],
 });

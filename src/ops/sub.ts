@@ -9,5 +9,5 @@ export const sub = binary({
   value: (a, b) => a - b,
   wrt: { a: (g) => g, b: (g) => neg(g) },
   onnx: "Sub",
-  simplify: ({ a, b }, _, [y]) => (uniformValue(b) === 0 ? unlessBroadcast(a, y!) : null),
+  simplify: ({ a, b }, _, y) => (uniformValue(b) === 0 ? unlessBroadcast(a, y) : null),
 });

@@ -7,6 +7,6 @@ import { sub } from "./sub.js";
 export const tanh = unary({
   name: "tanh",
   value: Math.tanh,
-  derivative: (g, { y }) => mul(g, sub(1, square(y))),
+  derivative: (g, _, y) => mul(g, sub(1, square(y))),
   onnx: "Tanh",
 });

@@ -1,50 +1,49 @@
+import { nth } from "../graph/lists.js";
 import type { Tensor } from "../graph/tensor.js";
-import { check, defineOp, type OpFunction } from "./define.js";
-import { fromIndices } from "./ndarray.js";
+import { check } from "./define.js";
+import { example, reject } from "./examples.js";
+import { linear, type Unary } from "./families.js";
+import { at, fromIndices } from "./ndarray.js";
 
 type Order = { readonly order: readonly number[] };
 const inverse = (order: readonly number[]): readonly number[] => order.map((_, axis) => order.indexOf(axis));
 const isIdentity = (order: readonly number[]): boolean => order.every((from, axis) => from === axis);
+const pick = (values: readonly number[], order: readonly number[]): readonly number[] =>
+  order.map((i) => nth(values, i));
+
+/** x and the order of its axes behind a transposition. */
+const behind = ({ node: { op, inputs, attributes } }: Tensor): { x: Tensor; order: readonly number[] } | undefined =>
+  op === transpose.op && Array.isArray(attributes.order) ? { x: nth(inputs, 0), order: attributes.order } : undefined;
 
 /** Axis i of the result is axis order[i] of x. */
-export const transpose: OpFunction<readonly ["x"], Order> = defineOp({
+export const transpose: Unary<Order> = linear({
   name: "transpose",
-  inputs: ["x"],
-  infer: ({ x }, { order }) => {
-    const sorted = [...order].sort((a, b) => a - b);
-    check(
-      order.length === x.shape.length && isIdentity(sorted),
-      `order [${order.join(" ")}] is not a permutation of ${x.shape.length} axes`,
-    );
-    return { dtype: x.dtype, shape: order.map((axis) => x.shape[axis]!) };
+  infer: (x, { order }) => {
+    const isPermutation = order.length === x.shape.length && isIdentity([...order].sort((a, b) => a - b));
+    check(isPermutation, `order [${order.join(" ")}] is not a permutation of ${x.shape.length} axes`);
+    return { dtype: x.dtype, shape: pick(x.shape, order) };
   },
-  wrt: {
-    x: {
-      jvp: (_, dx, { attributes }) => transpose(dx, attributes),
-      vjp: (_, ct, { attributes: { order } }) => transpose(ct, { order: inverse(order) }),
-    },
+  adjoint: (ct, _, { attributes }) => transpose(ct, { order: inverse(attributes.order) }),
+  onnx: (graph, x, { order }) => graph.node("Transpose", [x], { attributes: { perm: order } }),
+  reference: (x, { order }, y) => {
+    const from = inverse(order);
+    return fromIndices(y.shape, (index) => at(x, pick(index, from)));
   },
-  onnx: (graph, { x }, { order }) => graph.node("Transpose", [x], { attributes: { perm: order } }),
-  reference: ({ x }, { order }, [y]) =>
-    fromIndices(y!.shape, (index) => {
-      const from = inverse(order);
-      return x.data[x.shape.reduce((n, size, axis) => n * size + index[from[axis]!]!, 0)]!;
-    }),
-  simplify: ({ x }, { order }) => {
+  simplify: (x, { order }) => {
     if (isIdentity(order)) return x;
-    if (x.node.op !== transpose.op) return null;
-    const inner = x.node.attributes.order as readonly number[];
-    const both = order.map((axis) => inner[axis]!);
-    return isIdentity(both) ? x.node.inputs[0]! : transpose(x.node.inputs[0]!, { order: both });
+    const inner = behind(x);
+    if (!inner) return null;
+    const both = pick(inner.order, order);
+    return isIdentity(both) ? inner.x : transpose(inner.x, { order: both });
   },
   examples: [
-    { inputs: [[2, 3]], attributes: { order: [1, 0] } },
-    { inputs: [[2, 3, 4, 5]], attributes: { order: [0, 2, 1, 3] } },
-    { inputs: [[2, 3, 4]], attributes: { order: [2, 0, 1] } },
+    example("[2 3]", { order: [1, 0] }),
+    example("[2 3 4 5]", { order: [0, 2, 1, 3] }),
+    example("[2 3 4]", { order: [2, 0, 1] }),
   ],
   rejects: [
-    { inputs: [[2, 3]], attributes: { order: [0] }, message: /order \[0\] is not a permutation of 2 axes/ },
-    { inputs: [[2, 3]], attributes: { order: [1, 1] }, message: /not a permutation/ },
+    reject("[2 3]", /order \[0\] is not a permutation of 2 axes: x is float32\[2 3\]/, { order: [0] }),
+    reject("[2 3]", /not a permutation/, { order: [1, 1] }),
   ],
 });
 

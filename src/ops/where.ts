@@ -1,5 +1,6 @@
 import type { Tensor } from "../graph/tensor.js";
-import { check, defineOp, type OpFunction, show } from "./define.js";
+import { check, defineOp, type OpFunction } from "./define.js";
+import { example, reject } from "./examples.js";
 import { broadcastShapes, mapBroadcast } from "./ndarray.js";
 import { zerosLike } from "./zeros.js";
 
@@ -10,9 +11,10 @@ const onlyB = (condition: Tensor, g: Tensor): Tensor => where(condition, zerosLi
 export const where: OpFunction<readonly ["condition", "a", "b"]> = defineOp({
   name: "where",
   inputs: ["condition", "a", "b"],
+  elementwise: true,
   infer: ({ condition, a, b }) => {
-    check(condition.dtype === "bool", `condition must be bool, got ${show(condition)}`);
-    check(a.dtype === b.dtype, `the element types differ: a is ${show(a)}, b is ${show(b)}`);
+    check(condition.dtype === "bool", "condition must be bool");
+    check(a.dtype === b.dtype, "the element types of a and b differ");
     return { dtype: a.dtype, shape: broadcastShapes(condition.shape, a.shape, b.shape) };
   },
   wrt: {
@@ -21,14 +23,11 @@ export const where: OpFunction<readonly ["condition", "a", "b"]> = defineOp({
     b: { jvp: ({ condition }, db) => onlyB(condition, db), vjp: ({ condition }, ct) => onlyB(condition, ct) },
   },
   onnx: (graph, { condition, a, b }) => graph.node("Where", [condition, a, b]),
-  reference: ({ condition, a, b }, _, [y]) => mapBroadcast(y!.shape, [condition, a, b], (c, x, z) => (c ? x : z)),
-  examples: [
-    { inputs: [{ shape: [2, 3], dtype: "bool" }, [2, 3], [2, 3]] },
-    { inputs: [{ shape: [4, 1], dtype: "bool" }, [3], []] },
-  ],
+  reference: ({ condition, a, b }, _, { shape }) => mapBroadcast(shape, [condition, a, b], (c, x, z) => (c ? x : z)),
+  examples: [example("bool[2 3] [2 3] [2 3]"), example("bool[4 1] [3] []")],
   rejects: [
-    { inputs: [[2], [2], [2]], message: /condition must be bool, got float32\[2\]/ },
-    { inputs: [{ shape: [2], dtype: "bool" }, [2], { shape: [2], dtype: "float64" }], message: /element types differ/ },
-    { inputs: [{ shape: [2], dtype: "bool" }, [3], [3]], message: /do not broadcast/ },
+    reject("[2] [2] [2]", /condition must be bool: condition is float32\[2\]/),
+    reject("bool[2] [2] float64[2]", /element types of a and b differ: .* a is float32\[2\].* b is float64\[2\]/),
+    reject("bool[2] [3] [3]", /do not broadcast/),
   ],
 });

@@ -1,3 +1,4 @@
+import { pick } from "../graph/lists.js";
 import { div, sqrt } from "../ops/index.js";
 import { mixture } from "./mixture.js";
 import { chain, type Transform } from "./transform.js";
@@ -22,9 +23,11 @@ export const scaleByAdam = ({ beta1, beta2, epsilon }: AdamOptions): Transform =
     correctedEpsilon: (k) => epsilon * Math.sqrt(1 - beta2 ** k),
   },
   update: (g, { slots, scalars }) => {
-    const m = mixture(beta1, slots.m!, g);
-    const v = mixture(beta2, slots.v!, g.square());
-    const u = div(m, sqrt(v).add(scalars.correctedEpsilon!)).mul(scalars.correction!);
+    const before = pick(slots, ["m", "v"]);
+    const { correction, correctedEpsilon } = pick(scalars, ["correction", "correctedEpsilon"]);
+    const m = mixture(beta1, before.m, g);
+    const v = mixture(beta2, before.v, g.square());
+    const u = div(m, sqrt(v).add(correctedEpsilon)).mul(correction);
     return { u, slots: { m, v } };
   },
 });
@@ -40,7 +43,7 @@ export const addDecay = (decay: number): Transform => ({
 export const scaleByLearningRate = (rate: (k: number) => number): Transform => ({
   slots: [],
   scalars: { negativeRate: (k) => -rate(k) }, // negated on the host: one pass over memory less
-  update: (u, { scalars }) => ({ u: u.mul(scalars.negativeRate!), slots: {} }),
+  update: (u, { scalars }) => ({ u: u.mul(pick(scalars, ["negativeRate"]).negativeRate), slots: {} }),
 });
 
 /** AdamW: Adam with decoupled weight decay. */

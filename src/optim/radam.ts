@@ -1,3 +1,4 @@
+import { pick } from "../graph/lists.js";
 import { div, sqrt } from "../ops/index.js";
 import { type AdamOptions, addDecay, scaleByLearningRate } from "./adam.js";
 import { mixture } from "./mixture.js";
@@ -35,9 +36,11 @@ export const scaleByRAdam = ({ beta1, beta2, epsilon }: AdamOptions): Transform 
     momentum: (k) => (rectification(beta2, k) > 0 ? 0 : 1 / (1 - beta1 ** k)),
   },
   update: (g, { slots, scalars }) => {
-    const m = mixture(beta1, slots.m!, g);
-    const v = mixture(beta2, slots.v!, g.square());
-    const u = m.mul(div(scalars.adaptive!, sqrt(v).add(epsilon)).add(scalars.momentum!));
+    const before = pick(slots, ["m", "v"]);
+    const { adaptive, momentum } = pick(scalars, ["adaptive", "momentum"]);
+    const m = mixture(beta1, before.m, g);
+    const v = mixture(beta2, before.v, g.square());
+    const u = m.mul(div(adaptive, sqrt(v).add(epsilon)).add(momentum));
     return { u, slots: { m, v } };
   },
 });

@@ -1,9 +1,10 @@
 import { UserError } from "../errors.js";
+import { nth, zip } from "../graph/lists.js";
 import type { Tensor } from "../graph/tensor.js";
 import { abs, less, maximum, sqrt, where, zerosLike } from "../ops/index.js";
 import { insistTolerance } from "./checks.js";
 import { advance, type Slope, stages } from "./ode.js";
-import type { Plan, Sampler, SamplerOptions, Step } from "./sampler.js";
+import { type Plan, type Sampler, type SamplerOptions, type Step, samplerOn, stepProgram } from "./sampler.js";
 import { DORMAND_PRINCE } from "./tableau.js";
 
 /** Share of the optimal step that is taken, and how far a step may shrink or grow at once (Hairer, Nørsett and Wanner). */
@@ -21,7 +22,7 @@ type Tolerances = Pick<SamplerOptions, "atol" | "rtol">;
 type Place = { readonly t: number; readonly h: number; readonly last: boolean };
 
 const { a, b, embedded, name } = DORMAND_PRINCE;
-const DIFFERENCE = b.map((weight, i) => weight - embedded![i]!);
+const DIFFERENCE = zip(b, embedded).map(([weight, lower]) => weight - lower);
 
 /** √ mean (e / (atol + rtol max(|x|, |x′|)))² over a sample: at most 1 where the step is good enough.   → [B 1 1 1] */
 const errorNorm = (e: Tensor, x: Tensor, xNew: Tensor, { atol, rtol }: Tolerances): Tensor => {
@@ -31,11 +32,11 @@ const errorNorm = (e: Tensor, x: Tensor, xNew: Tensor, { atol, rtol }: Tolerance
 
 /** x′ = x + h Σ b_i k_i and e = h Σ (b_i − b̂_i) k_i; a sample whose error is not below 1 stays where it was. */
 const adaptiveStep =
-  (slope: Slope, tolerances: Tolerances): Step =>
+  (slope: Slope, tolerances: Tolerances): Step<"t" | "h"> =>
   (x, { t, h }) => {
-    const k = stages(slope, DORMAND_PRINCE, x, t!, h!);
-    const xNew = advance(x, h!, b, k);
-    const e = advance(zerosLike(x), h!, DIFFERENCE, k);
+    const k = stages(slope, DORMAND_PRINCE, x, t, h);
+    const xNew = advance(x, h, b, k);
+    const e = advance(zerosLike(x), h, DIFFERENCE, k);
     const error = errorNorm(e, x, xNew, tolerances);
     return { x: where(less(error, 1), xNew, x), error };
   };
@@ -78,8 +79,9 @@ const journey = (start: number, end: number, { atol, rtol }: Tolerances) => {
       if (move === MOST_MOVES)
         throw new UserError(`sampler ${name}: ${MOST_MOVES} moves did not reach the end; ${loosen}`);
       const at = { t: Float32Array.from(places, ({ t }) => t), h: Float32Array.from(places, ({ h }) => h) };
-      const error = (yield { program: "step", at, fresh: false })!;
-      places = places.map((before, i) => next(before, error[i]!, i));
+      const errors = yield { program: "step", at, fresh: false };
+      if (!errors) throw new Error(`sampler ${name}: its step was run without a report of its errors`);
+      places = zip(places, errors).map(([before, error], i) => next(before, error, i));
     }
   };
   return moves;
@@ -93,16 +95,12 @@ const journey = (start: number, end: number, { atol, rtol }: Tolerances) => {
 export const dopri5 = ({ atol, rtol }: SamplerOptions): Sampler => {
   insistTolerance(name, "atol", atol);
   insistTolerance(name, "rtol", rtol);
-  return {
-    needs: "ode",
-    about: "ODE solver of order 5 that chooses its own steps; 7 evaluations a step",
-    plan: ({ ode }) => {
-      const [start, end] = ode!.times(1);
-      const step = adaptiveStep(ode!.slope, { atol, rtol });
-      return {
-        programs: { step: { numbers: ["t", "h"], step, evaluations: a.length } },
-        moves: journey(start!, end!, { atol, rtol }),
-      };
-    },
-  };
+  const about = "ODE solver of order 5 that chooses its own steps; 7 evaluations a step";
+  return samplerOn("ode", about, ({ slope, times }) => {
+    const way = times(1);
+    return {
+      programs: { step: stepProgram(["t", "h"], a.length, adaptiveStep(slope, { atol, rtol })) },
+      moves: journey(nth(way, 0), nth(way, 1), { atol, rtol }),
+    };
+  });
 };

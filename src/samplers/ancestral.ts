@@ -1,5 +1,5 @@
 import { insistSteps } from "./checks.js";
-import type { Sampler, SamplerOptions, Step } from "./sampler.js";
+import { type Sampler, type SamplerOptions, type Step, samplerOn, stepProgram } from "./sampler.js";
 import { type SpacedStep, spaced } from "./spacing.js";
 
 /**
@@ -25,23 +25,20 @@ const posterior = ({ i, alphaBar, alphaBarNext }: SpacedStep) => {
  */
 export const ancestral = ({ steps }: SamplerOptions): Sampler => {
   insistSteps("ancestral", steps);
-  return {
-    needs: "noise",
-    about: "DDPM's own sampler, with noise after each step; 1 evaluation a step",
-    plan: ({ noise: reading }) => {
-      const all = spaced("ancestral", steps, reading!);
-      const step: Step = (x, { i, signal, noise, ofData, ofPoint, sigma }, fresh) => {
-        const x_0 = x.sub(noise!.mul(reading!.eps(x, i!))).div(signal!);
-        return { x: ofData!.mul(x_0).add(ofPoint!.mul(x)).add(sigma!.mul(fresh)) };
-      };
-      const numbers = ["i", "signal", "noise", "ofData", "ofPoint", "sigma"];
-      return {
-        programs: { step: { numbers, step, evaluations: 1 } },
-        moves: function* () {
-          for (const spacedStep of all)
-            yield { program: "step", at: posterior(spacedStep), fresh: spacedStep.alphaBarNext < 1 };
-        },
-      };
-    },
-  };
+  const about = "DDPM's own sampler, with noise after each step; 1 evaluation a step";
+  return samplerOn("noise", about, (reading) => {
+    const all = spaced("ancestral", steps, reading);
+    const numbers = ["i", "signal", "noise", "ofData", "ofPoint", "sigma"] as const;
+    const step: Step<(typeof numbers)[number]> = (x, { i, signal, noise, ofData, ofPoint, sigma }, fresh) => {
+      const x_0 = x.sub(noise.mul(reading.eps(x, i))).div(signal);
+      return { x: ofData.mul(x_0).add(ofPoint.mul(x)).add(sigma.mul(fresh)) };
+    };
+    return {
+      programs: { step: stepProgram(numbers, 1, step) },
+      moves: function* () {
+        for (const spacedStep of all)
+          yield { program: "step", at: posterior(spacedStep), fresh: spacedStep.alphaBarNext < 1 };
+      },
+    };
+  });
 };

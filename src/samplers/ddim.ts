@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor.js";
 import { sqrt, sub } from "../ops/index.js";
 import { insist, insistSteps } from "./checks.js";
-import type { Sampler, SamplerOptions, Step } from "./sampler.js";
+import { type Sampler, type SamplerOptions, type Step, samplerOn, stepProgram } from "./sampler.js";
 import { type SpacedStep, spaced } from "./spacing.js";
 
 /** √ᾱ, √(1 − ᾱ), √ᾱ′ and √(1 − ᾱ′ − σ²), numbers of one step from ᾱ to ᾱ′. */
@@ -45,23 +45,20 @@ const numbersOf = ({ i, alphaBar, alphaBarNext }: SpacedStep, eta: number) => {
 export const ddim = ({ steps, eta }: SamplerOptions): Sampler => {
   insistSteps("ddim", steps);
   insist("ddim", "eta", eta, eta >= 0 && eta <= 1, "from 0 to 1");
-  return {
-    needs: "noise",
-    about: "diffusion in large steps, without noise at eta 0; 1 evaluation a step",
-    plan: ({ noise }) => {
-      const all = spaced("ddim", steps, noise!);
-      const step: Step = (x, { i, sigma, ...roots }, fresh) => {
-        const mean = towardsData(x, noise!.eps(x, i!), roots as Roots);
-        return { x: eta === 0 ? mean : mean.add(sigma!.mul(fresh)) };
-      };
-      const numbers = ["i", "signal", "noise", "signalNext", "direction", "sigma"];
-      return {
-        programs: { step: { numbers, step, evaluations: 1 } },
-        moves: function* () {
-          for (const spacedStep of all)
-            yield { program: "step", at: numbersOf(spacedStep, eta), fresh: eta > 0 && spacedStep.alphaBarNext < 1 };
-        },
-      };
-    },
-  };
+  const about = "diffusion in large steps, without noise at eta 0; 1 evaluation a step";
+  return samplerOn("noise", about, (noise) => {
+    const all = spaced("ddim", steps, noise);
+    const numbers = ["i", "signal", "noise", "signalNext", "direction", "sigma"] as const;
+    const step: Step<(typeof numbers)[number]> = (x, { i, sigma, ...roots }, fresh) => {
+      const mean = towardsData(x, noise.eps(x, i), roots);
+      return { x: eta === 0 ? mean : mean.add(sigma.mul(fresh)) };
+    };
+    return {
+      programs: { step: stepProgram(numbers, 1, step) },
+      moves: function* () {
+        for (const spacedStep of all)
+          yield { program: "step", at: numbersOf(spacedStep, eta), fresh: eta > 0 && spacedStep.alphaBarNext < 1 };
+      },
+    };
+  });
 };

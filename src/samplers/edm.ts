@@ -1,7 +1,11 @@
+import { pairs } from "../graph/lists.js";
 import type { Tensor } from "../graph/tensor.js";
 import { sigmaGrid } from "../paths/index.js";
 import { insist, insistSteps } from "./checks.js";
-import type { Move, Sampler, SamplerOptions, Step } from "./sampler.js";
+import { type Move, type Sampler, type SamplerOptions, type Step, samplerOn, stepProgram } from "./sampler.js";
+
+const NUMBERS = ["sigmaHat", "sigmaNext", "kick"] as const;
+type Numbers = (typeof NUMBERS)[number];
 
 type Denoiser = (x: Tensor, sigma: Tensor) => Tensor;
 
@@ -16,14 +20,14 @@ const slope = (D: Denoiser, x: Tensor, sigma: Tensor): Tensor => x.sub(D(x, sigm
  * d′ = (x′ − D(x′, σ_next))/σ_next,  x ← x̂ + (σ_next − σ̂) (d + d′)/2.   `kick` is √(σ̂² − σ²).
  */
 const edmStep =
-  (D: Denoiser, { heun, churn }: { readonly heun: boolean; readonly churn: number }): Step =>
+  (D: Denoiser, { heun, churn }: { readonly heun: boolean; readonly churn: number }): Step<Numbers> =>
   (x, { sigmaHat, sigmaNext, kick }, eps) => {
-    const xHat = churn === 0 ? x : x.add(kick!.mul(eps));
-    const h = sigmaNext!.sub(sigmaHat!);
-    const d = slope(D, xHat, sigmaHat!);
+    const xHat = churn === 0 ? x : x.add(kick.mul(eps));
+    const h = sigmaNext.sub(sigmaHat);
+    const d = slope(D, xHat, sigmaHat);
     const euler = xHat.add(h.mul(d));
     if (!heun) return { x: euler };
-    const dNext = slope(D, euler, sigmaNext!);
+    const dNext = slope(D, euler, sigmaNext);
     return { x: xHat.add(h.mul(d.add(dNext).div(2))) };
   };
 
@@ -31,8 +35,8 @@ const edmStep =
 function* edmMoves(steps: number, churn: number): Generator<Move, void, Float32Array | undefined> {
   const sigmas = [...sigmaGrid(steps), 0];
   const gamma = Math.min(churn / steps, MOST_GAMMA);
-  for (const [i, sigma] of sigmas.slice(0, -1).entries()) {
-    const [sigmaHat, sigmaNext] = [sigma * (1 + gamma), sigmas[i + 1]!];
+  for (const [sigma, sigmaNext] of pairs(sigmas)) {
+    const sigmaHat = sigma * (1 + gamma);
     const at = { sigmaHat, sigmaNext, kick: Math.sqrt(sigmaHat ** 2 - sigma ** 2) };
     yield { program: sigmaNext === 0 ? "euler" : "heun", at, fresh: gamma > 0 };
   }
@@ -46,21 +50,13 @@ export const edm = ({ steps, churn }: SamplerOptions): Sampler => {
   insistSteps("edm", steps);
   insist("edm", "churn", churn, Number.isFinite(churn), "finite");
   insist("edm", "churn", churn, churn >= 0, "at least 0");
-  return {
-    needs: "denoiser",
-    about: "EDM's solver of order 2, with noise put back at churn above 0; 2 evaluations a step, 1 for the last",
-    plan: ({ denoiser }) => {
-      const numbers = ["sigmaHat", "sigmaNext", "kick"];
-      const program = (heun: boolean) => ({
-        numbers,
-        step: edmStep(denoiser!, { heun, churn }),
-        evaluations: heun ? 2 : 1,
-      });
-      const euler = program(false);
-      return {
-        programs: { ...(steps > 1 && { heun: program(true) }), euler },
-        moves: () => edmMoves(steps, churn),
-      };
-    },
-  };
+  const about = "EDM's solver of order 2, with noise put back at churn above 0; 2 evaluations a step, 1 for the last";
+  return samplerOn("denoiser", about, (denoiser) => {
+    const program = (heun: boolean) => stepProgram(NUMBERS, heun ? 2 : 1, edmStep(denoiser, { heun, churn }));
+    const euler = program(false);
+    return {
+      programs: { ...(steps > 1 && { heun: program(true) }), euler },
+      moves: () => edmMoves(steps, churn),
+    };
+  });
 };

@@ -15,6 +15,6 @@ export const guided =
   (x: Tensor, t: Tensor): Tensor => {
     if (scale === 1) return read(x, t, c);
     const joined = Object.fromEntries(Object.entries(c).map(([name, own]) => [name, both(own, c_null[name] ?? own)]));
-    const [r_c, r_null] = split(read(both(x, x), both(t, t), joined), { axis: 0, sizes: [x.dim(0), x.dim(0)] });
-    return r_null!.add(r_c!.sub(r_null!).mul(scale));
+    const [r_c, r_null] = split(read(both(x, x), both(t, t), joined), 2, 0);
+    return r_null.add(r_c.sub(r_null).mul(scale));
   };

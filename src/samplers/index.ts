@@ -50,7 +50,8 @@ export const SAMPLERS: Readonly<Record<SamplerName, (options: SamplerOptions) =>
 /** What a sampler does where nothing is said; the tolerances are SiT's. */
 export const DEFAULT_OPTIONS: SamplerOptions = { steps: 50, eta: 0, churn: 0, atol: 1e-6, rtol: 1e-3 };
 
-const NAMES = Object.keys(SAMPLERS) as SamplerName[];
+const isSampler = (name: string): name is SamplerName => Object.hasOwn(SAMPLERS, name);
+const NAMES = Object.keys(SAMPLERS).filter(isSampler);
 
 const READINGS: Readonly<Record<ReadingName, string>> = {
   ode: "the slope dx/dt of an ODE",
@@ -72,7 +73,7 @@ const withArticle = (noun: string): string => `${/^[aeiou]/.test(noun) ? "an" : 
 
 /** The plan of a sampler for a model, `model` in words. Throws a `UserError` where sampler, options and model do not fit. */
 export const planSampler = (name: SamplerName, options: SamplerOptions, readings: Readings, model: string): Plan => {
-  if (!Object.hasOwn(SAMPLERS, name)) throw new UserError(`sampler ${name} is unknown; choose ${oneOf(NAMES)}`);
+  if (!isSampler(name)) throw new UserError(`sampler ${name} is unknown; choose ${oneOf(NAMES)}`);
   if (fits(name, readings)) return SAMPLERS[name](options).plan(readings);
   const lack = `sampler ${name} needs ${READINGS[needsOf(name)]}; ${withArticle(model)} model does not give it`;
   throw new UserError(`${lack}; samplers that fit: ${samplersFor(readings).join(", ")}`);

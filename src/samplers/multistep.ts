@@ -1,6 +1,6 @@
 import { LEVELS, sigmaAt } from "../paths/index.js";
 import { insistSteps } from "./checks.js";
-import type { Sampler, SamplerOptions, Step } from "./sampler.js";
+import { type Sampler, type SamplerOptions, samplerOn, stepProgram } from "./sampler.js";
 
 /**
  * Noise levels of N evaluations: σ(n / (N − 3/8)), n = 0 … N − 1, even on the scale of the Karras grid, from 80 to above
@@ -16,20 +16,16 @@ export const multistepLevels = (evaluations: number): readonly number[] =>
  */
 export const multistep = ({ steps }: SamplerOptions): Sampler => {
   insistSteps("multistep", steps);
-  return {
-    needs: "consistency",
-    about: "consistency function, noise put back between steps; 1 evaluation a step",
-    plan: ({ consistency }) => {
-      const step: Step = (x, { sigma, kick }, eps) => ({ x: consistency!(x.add(kick!.mul(eps)), sigma!) });
-      return {
-        programs: { step: { numbers: ["sigma", "kick"], step, evaluations: 1 } },
-        moves: function* () {
-          for (const [n, sigma] of multistepLevels(steps).entries()) {
-            const kick = n === 0 ? 0 : Math.sqrt(sigma ** 2 - LEVELS.smallest ** 2); // x starts as 80 ε
-            yield { program: "step", at: { sigma, kick }, fresh: n > 0 };
-          }
-        },
-      };
+  const about = "consistency function, noise put back between steps; 1 evaluation a step";
+  return samplerOn("consistency", about, (f) => ({
+    programs: {
+      step: stepProgram(["sigma", "kick"], 1, (x, { sigma, kick }, eps) => ({ x: f(x.add(kick.mul(eps)), sigma) })),
     },
-  };
+    moves: function* () {
+      for (const [n, sigma] of multistepLevels(steps).entries()) {
+        const kick = n === 0 ? 0 : Math.sqrt(sigma ** 2 - LEVELS.smallest ** 2); // x starts as 80 ε
+        yield { program: "step", at: { sigma, kick }, fresh: n > 0 };
+      }
+    },
+  }));
 };

@@ -1,6 +1,7 @@
+import { nth, pairs, zip } from "../graph/lists.js";
 import type { Tensor } from "../graph/tensor.js";
 import { insistSteps } from "./checks.js";
-import type { Move, Readings, Sampler, SamplerOptions } from "./sampler.js";
+import { type Move, type Readings, type Sampler, type SamplerOptions, samplerOn, stepProgram } from "./sampler.js";
 import type { Tableau } from "./tableau.js";
 
 /** dx/dt as a function of x [B C H W] and t [B 1 1 1]. */
@@ -8,14 +9,14 @@ export type Slope = NonNullable<Readings["ode"]>["slope"];
 
 /** x + h Σ w_i k_i, over the weights that are not 0. */
 export const advance = (x: Tensor, h: Tensor, weights: readonly number[], k: readonly Tensor[]): Tensor => {
-  const terms = weights.flatMap((w, i) => (w === 0 ? [] : [k[i]!.mul(w)]));
+  const terms = weights.flatMap((w, i) => (w === 0 ? [] : [nth(k, i).mul(w)]));
   return terms.length === 0 ? x : x.add(h.mul(terms.reduce((sum, term) => sum.add(term))));
 };
 
 /** The stages of one step: k_i = slope(x + h Σ_j a_ij k_j, t + c_i h).   x [B C H W]; t and h [B 1 1 1] */
 export const stages = (slope: Slope, { a, c }: Tableau, x: Tensor, t: Tensor, h: Tensor): readonly Tensor[] => {
   const k: Tensor[] = [];
-  for (const [i, row] of a.entries()) k.push(slope(advance(x, h, row, k), c[i] === 0 ? t : t.add(h.mul(c[i]!))));
+  for (const [row, node] of zip(a, c)) k.push(slope(advance(x, h, row, k), node === 0 ? t : t.add(h.mul(node))));
   return k;
 };
 
@@ -29,23 +30,17 @@ export const fixedStep =
     const { name, order, b } = method;
     const evaluations = evaluationsOf(method);
     insistSteps(name, steps);
-    return {
-      needs: "ode",
-      about: `ODE solver of order ${order}; ${evaluations} evaluation${evaluations === 1 ? "" : "s"} a step`,
-      plan: ({ ode }) => {
-        const { slope, times } = ode!;
-        const step = (x: Tensor, { t, h }: Readonly<Record<string, Tensor>>) => ({
-          x: advance(x, h!, b, stages(slope, method, x, t!, h!)),
-        });
-        return {
-          programs: { step: { numbers: ["t", "h"], step, evaluations } },
-          moves: () => fixedMoves(times(steps)),
-        };
+    const about = `ODE solver of order ${order}; ${evaluations} evaluation${evaluations === 1 ? "" : "s"} a step`;
+    return samplerOn("ode", about, ({ slope, times }) => ({
+      programs: {
+        step: stepProgram(["t", "h"], evaluations, (x, { t, h }) => ({
+          x: advance(x, h, b, stages(slope, method, x, t, h)),
+        })),
       },
-    };
+      moves: () => fixedMoves(times(steps)),
+    }));
   };
 
 function* fixedMoves(times: readonly number[]): Generator<Move, void, Float32Array | undefined> {
-  for (const [i, t] of times.slice(0, -1).entries())
-    yield { program: "step", at: { t, h: times[i + 1]! - t }, fresh: false };
+  for (const [t, next] of pairs(times)) yield { program: "step", at: { t, h: next - t }, fresh: false };
 }

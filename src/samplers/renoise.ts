@@ -1,8 +1,9 @@
+import { pairs } from "../graph/lists.js";
 import type { Tensor } from "../graph/tensor.js";
 import { zerosLike } from "../ops/index.js";
 import type { Path } from "../paths/index.js";
 import { insistSteps } from "./checks.js";
-import type { Sampler, SamplerOptions, Step } from "./sampler.js";
+import { type Sampler, type SamplerOptions, samplerOn, stepProgram } from "./sampler.js";
 
 /** The solution of the generative ODE from time t down to 0: x̂_0 = f(x, t, 0). */
 export type ToData = (x: Tensor, t: Tensor) => Tensor;
@@ -23,21 +24,15 @@ export const sampleTimes = (evaluations: number): number[] =>
 /** SoFlow's first way to sample: every step of N goes to data and, but for the last, back to noise. */
 export const renoiseSteps = ({ steps }: SamplerOptions): Sampler => {
   insistSteps("renoise", steps);
-  return {
-    needs: "solution",
-    about: "solution function down to data, noise put back between steps; 1 evaluation a step",
-    plan: ({ solution }) => {
-      const { f, path } = solution!;
-      const times = sampleTimes(steps);
-      const next = renoise((x, t) => f(x, t, zerosLike(t)), path);
-      const step: Step = (x, { t, tNext }, eps) => ({ x: next(x, t!, tNext!, eps) });
-      return {
-        programs: { step: { numbers: ["t", "tNext"], step, evaluations: 1 } },
-        moves: function* () {
-          for (let i = 0; i < steps; i++)
-            yield { program: "step", at: { t: times[i]!, tNext: times[i + 1]! }, fresh: i + 1 < steps };
-        },
-      };
-    },
-  };
+  const about = "solution function down to data, noise put back between steps; 1 evaluation a step";
+  return samplerOn("solution", about, ({ f, path }) => {
+    const next = renoise((x, t) => f(x, t, zerosLike(t)), path);
+    return {
+      programs: { step: stepProgram(["t", "tNext"], 1, (x, { t, tNext }, eps) => ({ x: next(x, t, tNext, eps) })) },
+      moves: function* () {
+        for (const [i, [t, tNext]] of pairs(sampleTimes(steps)).entries())
+          yield { program: "step", at: { t, tNext }, fresh: i + 1 < steps };
+      },
+    };
+  });
 };

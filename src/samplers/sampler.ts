@@ -1,3 +1,4 @@
+import { pick } from "../graph/lists.js";
 import type { Tensor } from "../graph/tensor.js";
 import type { Path } from "../paths/index.js";
 
@@ -30,9 +31,9 @@ export type ReadingName = Exclude<keyof Readings, "deviation">;
 export type Numbers = Readonly<Record<string, number | Float32Array>>;
 
 /** One step in symbols. `at` holds the step's numbers, each [B 1 1 1]; `eps` is fresh noise of x's shape. */
-export type Step = (
+export type Step<N extends string = string> = (
   x: Tensor,
-  at: Readonly<Record<string, Tensor>>,
+  at: Readonly<Record<N, Tensor>>,
   eps: Tensor,
 ) => {
   readonly x: Tensor;
@@ -43,12 +44,26 @@ export type Step = (
 /** What comes next in a run: which of the sampler's programs, with which numbers, and whether it uses fresh noise. */
 export type Move = { readonly program: string; readonly at: Numbers; readonly fresh: boolean };
 
+/**
+ * A step, the names of its numbers (none is x, y, eps, next or error), and how often it evaluates
+ * the network.
+ */
+export type StepProgram = { readonly numbers: readonly string[]; readonly step: Step; readonly evaluations: number };
+
+/** A program whose step reads exactly the numbers that are named. */
+export const stepProgram = <const N extends string>(
+  numbers: readonly N[],
+  evaluations: number,
+  step: Step<N>,
+): StepProgram => ({
+  numbers,
+  evaluations,
+  step: (x, at, eps) => step(x, pick(at, numbers), eps),
+});
+
 /** A sampler made ready for one model: programs to run and the order to run them in. */
 export type Plan = {
-  /** Names of the numbers of each program (none is x, y, eps, next or error), and the program. */
-  readonly programs: Readonly<
-    Record<string, { readonly numbers: readonly string[]; readonly step: Step; readonly evaluations: number }>
-  >;
+  readonly programs: Readonly<Record<string, StepProgram>>;
   /** The moves for a batch of this many samples. `next(error)` is told the last step's error, where it has one. */
   readonly moves: (batch: number) => Generator<Move, void, Float32Array | undefined>;
 };
@@ -60,6 +75,23 @@ export type Sampler = {
   readonly about: string;
   readonly plan: (readings: Readings) => Plan;
 };
+
+/**
+ * A sampler that works from one thing a model offers. Its plan throws for a model that does not.
+ */
+export const samplerOn = <N extends ReadingName>(
+  needs: N,
+  about: string,
+  plan: (reading: NonNullable<Readings[N]>) => Plan,
+): Sampler => ({
+  needs,
+  about,
+  plan: (readings) => {
+    const reading = readings[needs];
+    if (!reading) throw new Error(`the model does not offer what the sampler needs: ${needs}`);
+    return plan(reading);
+  },
+});
 
 /** What a user can set; each sampler reads its own. */
 export type SamplerOptions = {

@@ -1,3 +1,4 @@
+import { nth } from "../graph/lists.js";
 import { insist } from "./checks.js";
 import type { Readings } from "./sampler.js";
 
@@ -35,8 +36,8 @@ export const spaced = (sampler: string, steps: number, { alphaBars }: Noise): re
   const chosen = spacedSteps(total, steps);
   const rising = chosen.map((i, k) => ({
     i,
-    alphaBar: alphaBars[i]!,
-    alphaBarNext: k === 0 ? 1 : alphaBars[chosen[k - 1]!]!,
+    alphaBar: nth(alphaBars, i),
+    alphaBarNext: k === 0 ? 1 : nth(alphaBars, nth(chosen, k - 1)),
   }));
   return rising.reverse();
 };

@@ -1,3 +1,4 @@
+import { zip } from "../graph/lists.js";
 import { density, dot, nodesOf, rootedTrees, stageProducts } from "./trees.js";
 
 /**
@@ -20,10 +21,10 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 const checkStages = ({ a, b, c, embedded = b }: Tableau): string | undefined => {
   const sizes = [a, b, c, embedded].map((part) => part.length);
   if (new Set(sizes).size > 1) return `a, b, c and embedded have ${sizes.join(", ")} stages; they must have as many`;
-  for (const [i, row] of a.entries()) {
+  for (const [i, [row, node]] of zip(a, c).entries()) {
     const j = row.findIndex((value, j) => j >= i && value !== 0);
     if (j >= 0) return `a[${i}][${j}] is ${row[j]}; an explicit method has zeros on and above the diagonal`;
-    if (!near(c[i]!, sum(row))) return `c[${i}] is ${c[i]}, but row ${i} of a sums to ${sum(row)}`;
+    if (!near(node, sum(row))) return `c[${i}] is ${node}, but row ${i} of a sums to ${sum(row)}`;
   }
   return undefined;
 };
@@ -40,7 +41,7 @@ const checkWeights = (a: Tableau["a"], b: readonly number[], name: string, order
 };
 
 /** A tableau that has been checked: its shape, Σb = 1, c_i = Σ_j a_ij, and all conditions of its order. Throws if one fails. */
-export const tableau = (given: Tableau): Tableau => {
+export const tableau = <T extends Tableau>(given: T): T => {
   const { name, order, a, b, embedded } = given;
   const wrong =
     checkStages(given) ??

@@ -1,3 +1,5 @@
+import { zip } from "../graph/lists.js";
+
 /** A rooted tree, as its root's subtrees. Runge–Kutta methods have one order condition for each. */
 export type Tree = readonly Tree[];
 
@@ -25,7 +27,7 @@ export const density = (tree: Tree): number => tree.reduce((product, child) => p
 
 /** Σ_j u_j v_j over the shorter of two lists. */
 export const dot = (u: readonly number[], v: readonly number[]): number =>
-  u.slice(0, v.length).reduce((sum, value, j) => sum + value * v[j]!, 0);
+  zip(u.slice(0, v.length), v.slice(0, u.length)).reduce((sum, [a, b]) => sum + a * b, 0);
 
 /** Φ_i(τ) = Π Σ_j a_ij Φ_j(τ′) over the subtrees τ′, for each stage i. Order p needs Σ_i b_i Φ_i(τ) = 1/γ(τ) for |τ| ≤ p. */
 export const stageProducts = (a: readonly (readonly number[])[], tree: Tree): readonly number[] => {
