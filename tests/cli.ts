@@ -8,9 +8,12 @@ if (!existsSync(MAIN)) throw new Error("these tests run the compiled command lin
 /** How a command ended. */
 export type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
 
-/** Starts `soflow ...words`. */
-export const start = (words: readonly string[]): { process: ChildProcess; ended: Promise<Ended> } => {
-  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ["ignore", "pipe", "pipe"] });
+/** Starts `soflow ...words`; `group`: as a terminal does, in a process group of its own, whose id is the process's. */
+export const start = (
+  words: readonly string[],
+  { group = false } = {},
+): { process: ChildProcess; ended: Promise<Ended> } => {
+  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ["ignore", "pipe", "pipe"], detached: group });
   const text = { out: "", err: "" };
   child.stdout.on("data", (bytes: Buffer) => {
     text.out += bytes;

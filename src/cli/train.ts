@@ -1,6 +1,7 @@
 import { Command } from "commander";
-import { oneOf, UserError } from "../errors.js";
+import { oneOf } from "../errors.js";
 import type { Config } from "../train/config/index.js";
+import { UsageError } from "./errors.js";
 import { interruptible } from "./interrupt.js";
 import { repeated, wholeNumber } from "./options.js";
 
@@ -9,7 +10,7 @@ export type TrainOptions = {
   readonly config: Config;
   /** A checkpoint to go on from, or null to begin anew. */
   readonly resumeFrom: string | null;
-  /** Aborted at the first Ctrl-C: finish the step, save, return. */
+  /** Aborted at the first Ctrl-C or SIGTERM: finish the step, save, return. */
   readonly signal: AbortSignal;
 };
 
@@ -30,7 +31,7 @@ Examples:
   soflow train --preset soflow-cifar10 --set data.path=cifar-10-batches-bin
   soflow train --config runs/first/config.yaml --resume-from runs/first/checkpoints/latest
 
-A value in --set is YAML; --set 'model={name: DiT-B/4}' replaces a whole section. Ctrl-C finishes the step and saves.
+A value in --set is YAML; --set 'model={name: DiT-B/4}' replaces a whole section. Ctrl-C and SIGTERM finish the step and save.
 `;
 
 const readOptions = async (flags: Flags, signal: AbortSignal): Promise<TrainOptions> => {
@@ -38,11 +39,11 @@ const readOptions = async (flags: Flags, signal: AbortSignal): Promise<TrainOpti
   // Checked here and not by commander, which would hide a misspelt --config behind it.
   const file = flags.config ?? flags.preset;
   if (file === undefined)
-    throw new UserError(
+    throw new UsageError(
       `train: --config is missing; give a YAML file, or a preset: ${oneOf(presetNames())}; soflow presets lists those of published results`,
     );
   if (flags.config !== undefined && flags.preset !== undefined)
-    throw new UserError("train: both --config and --preset are given; keep one of the two");
+    throw new UsageError("train: both --config and --preset are given; keep one of the two");
   const config = resolveConfig({ file, overrides: flags.set });
   const train = flags.threads === undefined ? config.train : { ...config.train, threads: flags.threads };
   return { config: { ...config, train, out: flags.out ?? config.out }, resumeFrom: flags.resumeFrom ?? null, signal };

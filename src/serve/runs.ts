@@ -1,7 +1,8 @@
 import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isFigure } from "../train/evaluate/figures.js";
-import { isClaimed, runPaths } from "../train/runFolder.js";
+import { isClaimed } from "../train/lock/index.js";
+import { runPaths } from "../train/runFolder.js";
 import type { RunInfo, RunMetrics } from "./protocol.js";
 import { Refusal } from "./refusal.js";
 

@@ -9,6 +9,7 @@ import { checkpointPaths, listCheckpoints, saveCheckpoint } from "./checkpoint.j
 import type { Config } from "./config/index.js";
 import type { Evaluator } from "./evaluate/training.js";
 import { collect, type Generated, type Generator } from "./generate.js";
+import { LockLost } from "./lock/index.js";
 import type { Metrics } from "./metrics.js";
 import { type ModelDescription, saveModel } from "./model.js";
 import { encodePng, sheetOf, writePng } from "./picture.js";
@@ -145,7 +146,7 @@ export class Run {
     this.options.onProgress?.({ step: this.done, steps: train.steps, values: this.last });
     await this.record();
     if (this.isDue(train.sampleEvery)) await this.aside(() => this.drawSamples());
-    if (this.isDue(evaluation.every)) await this.aside(() => this.evaluate());
+    if (this.isDue(evaluation.every)) await this.aside(() => this.savedBeforeTheEndOf(() => this.evaluate()));
     if (this.done % train.checkpointEvery === 0) await this.save();
   }
 
@@ -188,6 +189,24 @@ export class Run {
     return every !== null && (this.done % every === 0 || this.done === this.config.train.steps);
   }
 
+  /** Work that takes longer than the time between SIGTERM and SIGKILL: an abort saves while it is under way. */
+  private async savedBeforeTheEndOf(work: () => Promise<void>): Promise<void> {
+    const { signal } = this.options;
+    if (signal?.aborted) await this.save();
+    let saving = Promise.resolve();
+    const save = (): void => {
+      saving = this.save();
+      saving.catch(() => {}); // reported below
+    };
+    signal?.addEventListener("abort", save, { once: true });
+    try {
+      await work();
+    } finally {
+      signal?.removeEventListener("abort", save);
+      await saving;
+    }
+  }
+
   /** Does what is no training: its time does not count. */
   private async aside(work: () => Promise<void>): Promise<void> {
     const start = performance.now();
@@ -226,6 +245,8 @@ export class Run {
   }
 
   private async save(): Promise<void> {
+    const { signal } = this.options;
+    if (signal?.reason instanceof LockLost) throw signal.reason; // the folder is another process's now
     if (this.savedAt === this.done) return;
     const { seed, out, train } = this.config;
     const checkpoint = { step: this.done, seed, tensors: stateTensors(this.step), keep: train.keepCheckpoints };

@@ -9,11 +9,12 @@ import { type Config, configToYaml, parseConfig } from "./config/index.js";
 import { type Evaluator, openEvaluator } from "./evaluate/training.js";
 import { writeFileAtomically } from "./files.js";
 import { Generator } from "./generate.js";
+import { withFolder } from "./lock/index.js";
 import { Run, type RunOptions, type RunResult } from "./loop.js";
 import { Metrics } from "./metrics.js";
 import { writeDescription } from "./model.js";
 import { describeModel, openStep } from "./open.js";
-import { lockFolder, runPaths } from "./runFolder.js";
+import { runPaths } from "./runFolder.js";
 import { sideDraws } from "./sides.js";
 import type { TrainingStep } from "./step.js";
 import { checkTeacher } from "./teacher.js";
@@ -49,6 +50,13 @@ const startingPoint = async (folder: string, resumeFrom: string | null | undefin
   return latest === undefined ? undefined : { folder, step: latest };
 };
 
+/** Throws when another process trained in the folder between the look at it and the lock on it. */
+const requireSameStart = async (config: Config, start: Start, resumeFrom: string | null | undefined): Promise<void> => {
+  const now = resumeFrom ? start : await startingPoint(runPaths(config.out).checkpoints, null);
+  if (now?.step !== start?.step)
+    throw new UserError(`${config.out}: another process has just trained in this folder; give the same command again`);
+};
+
 const restore = async (step: TrainingStep, { folder, step: at }: NonNullable<Start>): Promise<void> => {
   const { file } = await loadCheckpoint(folder, at);
   try {
@@ -78,13 +86,11 @@ export const runTraining = async (options: RunOptions): Promise<RunResult> => {
     const loader = openLoader(dataset, config, start?.step ?? 0);
     await loader.ready(); // bad data show themselves before anything is written
     await checkTeacher(config.objective, describeModel(config, dataset));
-    const unlock = await lockFolder(config.out);
-    try {
+    return await withFolder(config.out, options, async (signal) => {
+      await requireSameStart(config, start, resumeFrom);
       await mkdir(dirname(runPaths(config.out).samples(0)), { recursive: true });
-      return await withRuntime(options, (runtime) => trainIn(options, dataset, loader, start, runtime));
-    } finally {
-      await unlock();
-    }
+      return withRuntime(options, (runtime) => trainIn({ ...options, signal }, dataset, loader, start, runtime));
+    });
   } finally {
     await dataset.close();
   }
@@ -122,7 +128,7 @@ const trainIn = async (
   const generator = await Generator.create(runtime, description, { batch: sheetBatch(config) });
   let evaluator: Evaluator | undefined;
   try {
-    if (config.evaluation.every !== null) evaluator = await openEvaluator(runtime, config, description, onNote);
+    if (config.evaluation.every !== null) evaluator = await openEvaluator(runtime, config, description, options);
     if (start) await restore(step, start);
     const done = start?.step ?? 0;
     if (start) onNote?.(`going on from step ${done}`);
