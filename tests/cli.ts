@@ -9,14 +9,18 @@ if (!existsSync(MAIN)) throw new Error("these tests run the compiled command lin
 export type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
 
 /** Where and as whom a command is run; by default as the tests are. */
-export type Circumstances = Pick<SpawnOptions, "cwd" | "env" | "uid" | "gid">;
+export type Circumstances = Pick<SpawnOptions, "cwd" | "env" | "uid" | "gid"> & {
+  /** As a terminal does: in a process group of its own, whose id is the process's. */
+  readonly group?: boolean;
+};
 
 /** Starts `soflow ...words`. */
 export const start = (
   words: readonly string[],
-  options: Circumstances = {},
+  { group = false, ...options }: Circumstances = {},
 ): { process: ChildProcess; ended: Promise<Ended> } => {
-  const child = spawn(process.execPath, [MAIN, ...words], { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
+  const child = spawn(process.execPath, [MAIN, ...words], { ...options, stdio, detached: group });
   const text = { out: "", err: "" };
   child.stdout.on("data", (bytes: Buffer) => {
     text.out += bytes;

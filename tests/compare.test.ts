@@ -112,6 +112,36 @@ test("a comparison that is killed in its second method goes on there, and ends w
     expect((await weights("killed", name)).equals(await weights("whole", name)), name).toBe(true);
 });
 
+test.each([
+  ["SIGTERM to the comparison alone", false],
+  ["SIGTERM to every process", true],
+] as const)(
+  "%s: what is in progress is saved, nothing failed, and it ends with the same weights",
+  async (out, group) => {
+    const file = await write("three.yaml", ["soflow", "edm", "consistency"]);
+    const run = start(["compare", "--config", file, "--out", join(folder, out)], { group });
+    let sent = false;
+    run.process.stderr!.on("data", (text: Buffer) => {
+      if (sent || !text.toString().includes("2 of 3")) return;
+      sent = true;
+      const moment = group ? 0 : 600; // before the training process listens, and perhaps in its steps
+      setTimeout(() => process.kill(group ? -run.process.pid! : run.process.pid!, "SIGTERM"), moment);
+    });
+    const { code, err } = await run.ended;
+    expect(code, err).toBe(143);
+    expect(err).toMatch(/soflow: stopped by SIGTERM; the same command resumes\n$/);
+    expect(err).not.toContain("error");
+    const again = await compare(file, out);
+    expect(again.err).not.toContain("soflow:");
+    expect(again.code).toBe(0);
+    for (const name of ["soflow", "edm", "consistency"] as const)
+      expect((await weights(out, name)).equals(await weights("whole", name)), name).toBe(true);
+    const measured = async (of: string) =>
+      (await results(of)).methods.map(({ name, cells, curve }) => [name, cells, curve]);
+    expect(await measured(out)).toEqual(await measured("whole"));
+  },
+);
+
 test("a budget in seconds becomes steps, which stay when the comparison is run again", async () => {
   const file = await write("seconds.yaml", ["soflow", "edm"], "{ seconds: 0.4 }");
   expect((await compare(file, "seconds")).code).toBe(0);

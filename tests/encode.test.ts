@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,7 +12,7 @@ import { Scope } from "../src/nn/index.js";
 import { input } from "../src/ops/index.js";
 import { key } from "../src/random/random.js";
 import { writeSafetensors } from "../src/train/safetensorsFile.js";
-import { soflow } from "./cli.js";
+import { type Ended, soflow, start } from "./cli.js";
 
 /** A tiny autoencoder, 8×8 pixels to 4×4 cells; twenty-four drawn digits as PNG files of two labels. */
 const CONFIG: AutoencoderConfig = { ...SD_VAE, widths: [8, 8], groups: 4 };
@@ -68,17 +67,16 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Starts an encoding and kills it as soon as it has made `rows` rows. */
-const killAt = async (out: string, rows: number): Promise<void> => {
-  const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-  const child = spawn(process.execPath, [main, ...words(out, "--flip")], { stdio: "ignore" });
-  const ended = new Promise((resolve) => child.on("exit", resolve));
+/** Starts an encoding and sends it a signal as soon as it has made `rows` rows. */
+const killAt = async (out: string, rows: number, signal: NodeJS.Signals = "SIGKILL"): Promise<Ended> => {
+  const { process: child, ended } = start(words(out, "--flip"));
   const file = join(`${at(out)}.rows`, "rows.bin");
   const size = async (): Promise<number> => (await stat(file).catch(() => ({ size: 0 }))).size;
   while ((await size()) < rows * (8 + 2 * 4 * 8 * 16)) await sleep(1);
-  child.kill("SIGKILL");
-  await ended;
+  child.kill(signal);
+  const how = await ended;
   expect(existsSync(at(out))).toBe(false);
+  return how;
 };
 
 describe("encode", () => {
@@ -90,6 +88,33 @@ describe("encode", () => {
     expect((await soflow(...words("killed.h5", "--flip"))).out).toBe(`${2 * COUNT} latents: ${at("killed.h5")}\n`);
     expect(await readFile(at("killed.h5"))).toEqual(await readFile(at("whole.h5")));
     expect(existsSync(at("killed.h5.rows"))).toBe(false);
+  });
+
+  test("after SIGTERM, which ends it with the image in hand, the same command goes to the same bytes", async () => {
+    const { code, err } = await killAt("stopped.h5", 3, "SIGTERM");
+    expect(code).toBe(143);
+    expect(
+      err.endsWith("soflow: stopped by SIGTERM; the same command resumes after the images that are encoded\n"),
+    ).toBe(true);
+    const left = await stat(join(at("stopped.h5.rows"), "rows.bin"));
+    expect(left.size % (8 + 2 * 4 * 8 * 16)).toBe(0);
+    expect((await soflow(...words("stopped.h5", "--flip"))).code).toBe(0);
+    expect(await readFile(at("stopped.h5"))).toEqual(await readFile(at("whole.h5")));
+    for (const name of ["stopped.h5.rows", "stopped.h5.lock"]) expect(existsSync(at(name))).toBe(false);
+  });
+
+  test("two that make one file: the second is refused, and the file is whole", async () => {
+    const first = start(words("twice.h5", "--flip"));
+    while (!existsSync(at("twice.h5.rows"))) await sleep(1);
+    first.process.kill("SIGSTOP"); // stopped, it still lives
+    const second = await soflow(...words("twice.h5", "--flip"));
+    first.process.kill("SIGCONT");
+    expect(second).toMatchObject({ code: 2 });
+    expect(second.err).toContain(
+      `${at("twice.h5")} is in use by process ${first.process.pid}; wait for it, stop it, or`,
+    );
+    expect((await first.ended).code).toBe(0);
+    expect(await readFile(at("twice.h5"))).toEqual(await readFile(at("whole.h5")));
   });
 
   test("parts, joined in their order, are the same bytes as one run", async () => {

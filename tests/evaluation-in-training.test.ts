@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,6 +72,18 @@ describe("evaluation.every", () => {
     await runTraining({ config: configOf("stopped"), signal: stop.signal, onProgress });
     await runTraining({ config: configOf("stopped") });
     expect(await figuresOf("stopped")).toEqual(await figuresOf("whole"));
+  });
+
+  test("does not keep a stop from saving first: SIGKILL may follow before it has ended", async () => {
+    const config = configOf("saved", ["train.checkpointEvery=100"]);
+    const stop = new AbortController();
+    const onProgress = ({ step }: { step: number }): void => void (step === 2 && stop.abort());
+    const saved: boolean[] = [];
+    const onNote = (text: string): void => {
+      if (text.startsWith("step 2: ")) saved.push(existsSync(join(config.out, "checkpoints", "step-00000002.json")));
+    };
+    await runTraining({ config, signal: stop.signal, onProgress, onNote });
+    expect(saved).toEqual([true]);
   });
 
   test("is refused for what is no image, and where there are no features", async () => {

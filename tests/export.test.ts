@@ -190,7 +190,9 @@ test("what cannot be exported is refused in one line", async () => {
   expect(await refused(at("model"), "--out", at("float32"))).toBe(
     "soflow: export: --out /float32 is there already and not an empty folder; choose another\n",
   );
-  expect(await refused(at("model"))).toBe("soflow: export: --out is missing; give the folder to make\n");
+  expect(await refused(at("model"))).toBe(
+    "soflow: export: --out is missing; give the folder to make; see soflow export --help\n",
+  );
   expect(await refused(at("nothing"), "--out", at("never"))).toMatch(
     /^soflow: export: there is no \/nothing; give a run folder/,
   );

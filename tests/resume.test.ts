@@ -2,7 +2,10 @@ import { watch } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseConfig } from "../src/train/config/index.js";
+import { runTraining } from "../src/train/run.js";
 import { type Ended, soflow, start } from "./cli.js";
 
 const STEPS = 12;
@@ -75,20 +78,61 @@ test("a run killed three times, once while a checkpoint is written, ends with th
   );
 });
 
-test("Ctrl-C saves, says how to go on, and the run ends with the same bytes", async () => {
-  const run = start(train("interrupted"));
-  let sent = false;
-  const ready = setInterval(async () => {
-    const text = await readFile(join(folder, "interrupted", "metrics.jsonl"), "utf8").catch(() => "");
-    if (text.split("\n").length > 3 && !sent) run.process.kill("SIGINT");
-    sent ||= text.split("\n").length > 3;
-  }, 5);
+/** How many steps are in the metrics of a run. */
+const stepsOf = async (name: string): Promise<number> => {
+  const text = await readFile(join(folder, name, "metrics.jsonl"), "utf8").catch(() => "");
+  return text.split("\n").length - 1;
+};
+
+const until = async (condition: () => Promise<boolean>): Promise<void> => {
+  while (!(await condition())) await sleep(5);
+};
+
+test.each([
+  ["SIGINT", 130, "Ctrl-C"],
+  ["SIGTERM", 143, "SIGTERM"],
+] as const)("%s saves, says how to resume, and the run ends with the same bytes", async (signal, expected, name) => {
+  const run = start(train(signal));
+  await until(async () => (await stepsOf(signal)) > 2);
+  run.process.kill(signal);
   const { code, err } = await run.ended;
-  clearInterval(ready);
-  expect(code).toBe(130);
-  expect(err).toMatch(/stopped after step \d+; the same command goes on from there/);
-  expect((await soflow(...train("interrupted"))).code).toBe(0);
-  await expectSameEnd("interrupted");
+  expect(code).toBe(expected);
+  expect(err).toMatch(/stopped after step \d+; the same command/);
+  expect(err.endsWith(`soflow: stopped by ${name}; the same command resumes\n`)).toBe(true);
+  expect(await readdir(join(folder, signal))).not.toContain(".lock");
+  expect((await soflow(...train(signal))).code).toBe(0);
+  await expectSameEnd(signal);
+});
+
+test("a reader that closes stdout and stderr, as head does, ends no training", async () => {
+  const run = start(train("unread"));
+  run.process.stderr!.once("data", () => {
+    run.process.stdout!.destroy();
+    run.process.stderr!.destroy();
+  });
+  expect((await run.ended).code).toBe(0);
+  await expectSameEnd("unread");
+});
+
+test("a second training in the same folder is refused while the first goes on", async () => {
+  const run = start(train("twice"));
+  await until(async () => (await stepsOf("twice")) > 0);
+  run.process.kill("SIGSTOP"); // stopped, it still lives
+  const second = await soflow(...train("twice"));
+  run.process.kill("SIGCONT");
+  expect(second.code).toBe(2);
+  expect(second.err).toContain(`twice is in use by process ${run.process.pid}; wait for it, stop it, or choose`);
+  expect((await run.ended).code).toBe(0);
+  await expectSameEnd("twice");
+});
+
+test("two trainings in the same folder by one process: one is refused, the other is right", async () => {
+  const own = parseConfig(await readFile(config, "utf8"), config, [`out=${join(folder, "both")}`]);
+  const both = await Promise.allSettled([runTraining({ config: own }), runTraining({ config: own })]);
+  expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+  const refused = both.find((one) => one.status === "rejected")!;
+  expect(String(refused.reason)).toContain("both is in use by this process; wait for it");
+  await expectSameEnd("both");
 });
 
 test("a corrupt checkpoint is named and the one before it is offered; going on from it ends the same", async () => {

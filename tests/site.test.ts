@@ -67,7 +67,7 @@ test("what fails on the way leaves nothing", async () => {
 
 test.each([
   [["tiny", "--out", "app"], "site: --out /app is there already and not an empty folder; choose another"],
-  [["tiny"], "site: --out is missing; give the folder to make"],
+  [["tiny"], "site: --out is missing; give the folder to make; see soflow site --help"],
   [["nothing", "--out", "none"], "site: there is no /nothing; give a run folder, a model folder or a checkpoint"],
   [["tiny", "tiny", "--out", "none"], "site: two models are named tiny; name one yourself, as in other=/tiny"],
   [

@@ -1,13 +1,14 @@
 import { Command } from "commander";
 import type { CompareConfig } from "../compare/schema.js";
-import { oneOf, UserError } from "../errors.js";
+import { oneOf } from "../errors.js";
+import { UsageError } from "./errors.js";
 import { interruptible } from "./interrupt.js";
 import { repeated, wholeNumber } from "./options.js";
 
 export type CompareOptions = {
   /** Resolved, with --set, --out and --threads applied. */
   readonly config: CompareConfig;
-  /** Aborted at the first Ctrl-C: finish the step, save, return. */
+  /** Aborted at the first Ctrl-C or SIGTERM: finish the step, save, return. */
   readonly signal: AbortSignal;
 };
 
@@ -27,7 +28,7 @@ const readOptions = async (flags: Flags, signal: AbortSignal): Promise<CompareOp
   const { presetNames } = await import("../train/config/index.js");
   const { resolveComparison } = await import("../compare/schema.js");
   if (flags.config === undefined)
-    throw new UserError(
+    throw new UsageError(
       `compare: --config is missing; give a YAML file, or a preset: ${oneOf(presetNames("compare"))}`,
     );
   const config = resolveComparison(flags.config, flags.set);

@@ -1,13 +1,18 @@
 import { Command, InvalidArgumentError } from "commander";
-import { UserError } from "../errors.js";
 import type { EncodeImagesOptions } from "../train/encode/index.js";
+import { UsageError } from "./errors.js";
 import { interruptible } from "./interrupt.js";
 import { wholeNumber } from "./options.js";
 
 /** Images to encode, or parts to join. */
 export type EncodeJob =
-  | ({ readonly kind: "encode"; readonly signal: AbortSignal } & Omit<EncodeImagesOptions, "onProgress">)
-  | { readonly kind: "merge"; readonly out: string; readonly parts: readonly string[] };
+  | ({ readonly kind: "encode"; readonly signal: AbortSignal } & Omit<EncodeImagesOptions, "onProgress" | "onNote">)
+  | {
+      readonly kind: "merge";
+      readonly signal: AbortSignal;
+      readonly out: string;
+      readonly parts: readonly string[];
+    };
 
 type Flags = {
   readonly vae?: string;
@@ -36,7 +41,7 @@ const part = (text: string): { i: number; n: number } => {
 };
 
 const required = (value: string | undefined, flag: string, what: string): string => {
-  if (value === undefined) throw new UserError(`encode: ${flag} is missing; give ${what}`);
+  if (value === undefined) throw new UsageError(`encode: ${flag} is missing; give ${what}`);
   return value;
 };
 
@@ -46,9 +51,9 @@ const jobOf = (
   signal: AbortSignal,
 ): EncodeJob => {
   const out = required(flags.out, "--out", "the .h5 file to make");
-  if (merge) return { kind: "merge", out, parts: paths };
+  if (merge) return { kind: "merge", signal, out, parts: paths };
   if (paths.length > 1)
-    throw new UserError(`encode: ${paths.length} paths are given; give one, or --merge to join parts`);
+    throw new UsageError(`encode: ${paths.length} paths are given; give one, or --merge to join parts`);
   const { size, threads } = flags;
   const vae = required(flags.vae, "--vae", "the autoencoder's folder");
   const options = {
@@ -84,4 +89,11 @@ export const encodeCommand = (run: (job: EncodeJob) => Promise<void>): Command =
     .option("--merge", "join parts, in their order, to the file that one run would have made")
     .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
     .addHelpText("after", EXAMPLES)
-    .action((paths: readonly string[], flags: Flags) => interruptible((signal) => run(jobOf(paths, flags, signal))));
+    .action((paths: readonly string[], flags: Flags) =>
+      interruptible(
+        (signal) => run(jobOf(paths, flags, signal)),
+        flags.merge
+          ? { unit: "this part of the file", after: "nothing was written" }
+          : { unit: "this image", after: "the same command resumes after the images that are encoded" },
+      ),
+    );

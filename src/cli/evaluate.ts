@@ -1,11 +1,12 @@
 import { Command, InvalidArgumentError } from "commander";
-import { UserError } from "../errors.js";
 import type { SamplerName } from "../samplers/index.js";
 import type { EvaluateOptions as LibraryOptions } from "../train/evaluate/index.js";
+import { UsageError } from "./errors.js";
+import { interruptible } from "./interrupt.js";
 import { decimal, SAMPLER_NAMES, wholeNumber } from "./options.js";
 
 /** What the library's `evaluate` takes, but for what the command adds itself. */
-export type EvaluateOptions = Omit<LibraryOptions, "onProgress" | "signal"> & { readonly repeats?: number };
+export type EvaluateOptions = Omit<LibraryOptions, "onProgress" | "onNote"> & { readonly repeats?: number };
 
 type Part = { readonly index: number; readonly of: number };
 type Flags = {
@@ -50,11 +51,11 @@ const share = (text: string): Part => {
 };
 
 const required = (value: string | undefined, flag: string, what: string): string => {
-  if (value === undefined) throw new UserError(`evaluate: ${flag} is missing; give ${what}`);
+  if (value === undefined) throw new UsageError(`evaluate: ${flag} is missing; give ${what}`);
   return value;
 };
 
-const toOptions = (samples: string, flags: Flags): EvaluateOptions => {
+const toOptions = (samples: string, flags: Flags, signal: AbortSignal): EvaluateOptions => {
   const { reference, features, sampler, steps, guidance, seed, vae, part, merge, threads, repeats, ...rest } = flags;
   return {
     samples,
@@ -72,6 +73,7 @@ const toOptions = (samples: string, flags: Flags): EvaluateOptions => {
     ...(part && { part }),
     ...(merge && { merge }),
     ...(threads && { threads }),
+    signal,
   };
 };
 
@@ -102,4 +104,9 @@ export const evaluateCommand = (run: (options: EvaluateOptions) => Promise<void>
     .option("--cache <dir>", "where the features of references are kept", "runs/reference-features")
     .option("--out <dir>", "the folder to write", "runs/evaluation")
     .addHelpText("after", EXAMPLES)
-    .action(async (samples: string, flags: Flags) => run(toOptions(samples, flags)));
+    .action((samples: string, flags: Flags) =>
+      interruptible((signal) => run(toOptions(samples, flags, signal)), {
+        unit: "this block of images",
+        after: "the same command resumes after the images whose features are there",
+      }),
+    );

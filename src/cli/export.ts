@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
-import { UserError } from "../errors.js";
 import type { ExportOptions as LibraryOptions } from "../train/export/export.js";
+import { UsageError } from "./errors.js";
 import { wholeNumber } from "./options.js";
 
 /** What the library's `exportModel` takes, but for what the command adds itself. */
@@ -40,6 +40,6 @@ export const exportCommand = (run: (options: ExportOptions) => Promise<void>): C
     .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
     .addHelpText("after", EXAMPLES)
     .action(async (source: string, { out, ...flags }: Flags) => {
-      if (out === undefined) throw new UserError("export: --out is missing; give the folder to make");
+      if (out === undefined) throw new UsageError("export: --out is missing; give the folder to make");
       await run({ source, out, ...flags });
     });

@@ -1,10 +1,14 @@
 import { Command } from "commander";
-import { UserError } from "../errors.js";
 import type { TrainFeaturesOptions } from "../train/evaluate/index.js";
+import { UsageError } from "./errors.js";
+import { interruptible } from "./interrupt.js";
 import { wholeNumber } from "./options.js";
 
-export type FeaturesOptions = Omit<TrainFeaturesOptions, "onProgress">;
-type Flags = Omit<FeaturesOptions, "data" | "out" | "name"> & { readonly out?: string; readonly name?: string };
+export type FeaturesOptions = Omit<TrainFeaturesOptions, "onProgress" | "onNote">;
+type Flags = Omit<FeaturesOptions, "data" | "out" | "name" | "signal"> & {
+  readonly out?: string;
+  readonly name?: string;
+};
 
 const EXAMPLES = `
 Examples:
@@ -18,7 +22,7 @@ const NAME = /^[\w.-]+$/;
 const nameOf = (name: string | undefined, data: string): string => {
   const own = name ?? `${data.replace(/^.*\/(?=[^/])|\/$|\.ya?ml$/g, "").replace(/[^\w.-]/g, "")}-classifier`;
   if (!NAME.test(own) || own === "inception")
-    throw new UserError(
+    throw new UsageError(
       `features: the name ${JSON.stringify(own)} must be letters, digits, '.', '-' and '_', and not inception`,
     );
   return own;
@@ -36,10 +40,15 @@ const trainCommand = (run: (options: FeaturesOptions) => Promise<void>): Command
     .option("--seed <n>", "seed of weights and order", wholeNumber(0), 0)
     .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
     .addHelpText("after", EXAMPLES)
-    .action(async (data: string, { out, name, ...flags }: Flags) => {
-      if (out === undefined) throw new UserError("features: --out is missing; give the folder to write");
-      await run({ ...flags, data, out, name: nameOf(name, data) });
-    });
+    .action((data: string, { out, name, ...flags }: Flags) =>
+      interruptible(
+        async (signal) => {
+          if (out === undefined) throw new UsageError("features: --out is missing; give the folder to write");
+          await run({ ...flags, data, out, name: nameOf(name, data), signal });
+        },
+        { unit: "this step", after: "nothing was written; the same command begins anew" },
+      ),
+    );
 
 /** `soflow features train`; `run` trains and writes. */
 export const featuresCommand = (run: (options: FeaturesOptions) => Promise<void>): Command =>

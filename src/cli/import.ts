@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { UserError } from "../errors.js";
 import type { ImportOptions as LibraryOptions } from "../train/import.js";
+import { UsageError } from "./errors.js";
 import { repeated } from "./options.js";
 
 /** What the library's `importCheckpoint` takes, but for what the command adds itself. */
@@ -19,7 +19,7 @@ The configuration is ours or the official code's. Files are read without running
 `;
 
 const required = (value: string | undefined, flag: string, what: string): string => {
-  if (value === undefined) throw new UserError(`import: ${flag} is missing; give ${what}`);
+  if (value === undefined) throw new UsageError(`import: ${flag} is missing; give ${what}`);
   return value;
 };
 

@@ -132,7 +132,9 @@ test("import: a checkpoint, its configuration, a folder", async () => {
   expect(given).toEqual({ checkpoint: "x.pt", config: "c.yaml", out: "runs/x", overrides: ["seed=1"] });
   const missing = await soflow(["import", "x.pt", "--out", "runs/x"]);
   expect(missing).toMatchObject({ code: 2, given: undefined });
-  expect(missing.err).toBe("soflow: import: --config is missing; give the checkpoint's YAML file, or a preset\n");
+  expect(missing.err).toBe(
+    "soflow: import: --config is missing; give the checkpoint's YAML file, or a preset; see soflow import --help\n",
+  );
 });
 
 test("presets: a table with the published numbers, one of them as YAML, and a name that is not there", async () => {
@@ -155,7 +157,9 @@ test("train --preset: the settings of a published result, with overrides; not be
     config: { out: "runs/soflow-cifar10", data: { path: "here", augment: 0.12 }, optimizer: { kind: "radam" } },
   });
   const both = await soflow(["train", "--preset", "soflow-cifar10", "--config", "quickstart"]);
-  expect(both.err).toBe("soflow: train: both --config and --preset are given; keep one of the two\n");
+  expect(both.err).toBe(
+    "soflow: train: both --config and --preset are given; keep one of the two; see soflow train --help\n",
+  );
 });
 
 test("features: a name of the data's, which is never inception", async () => {
@@ -168,12 +172,13 @@ test("features: a name of the data's, which is never inception", async () => {
     batch: 128,
     size: 32,
     seed: 0,
+    signal: expect.any(AbortSignal),
   });
   expect((await soflow(["features", "train", "quickstart"])).err).toBe(
-    "soflow: features: --out is missing; give the folder to write\n",
+    "soflow: features: --out is missing; give the folder to write; see soflow features train --help\n",
   );
   expect((await soflow(["features", "train", "x", "--out", "f", "--name", "inception"])).err).toBe(
-    "soflow: features: the name \"inception\" must be letters, digits, '.', '-' and '_', and not inception\n",
+    "soflow: features: the name \"inception\" must be letters, digits, '.', '-' and '_', and not inception; see soflow features train --help\n",
   );
 });
 
@@ -189,10 +194,13 @@ test("evaluate: parts, merging, and what must be given", async () => {
   expect((await soflow([...line, "--merge", "a", "b"])).given).toMatchObject({ merge: ["a", "b"] });
   for (const part of ["0/2", "3/2", "1"]) {
     const { code, err } = await soflow([...line, "--part", part]);
-    expect([code, err]).toEqual([2, expect.stringContaining("It must be i/n with i from 1 to n, such as 1/4.")]);
+    expect([code, err]).toEqual([
+      2,
+      expect.stringContaining("It must be i/n with i from 1 to n, such as 1/4; see soflow evaluate --help"),
+    ]);
   }
   expect((await soflow(["evaluate", "runs/x", "--reference", "r"])).err).toBe(
-    "soflow: evaluate: --features is missing; give a folder of soflow features train, or inception\n",
+    "soflow: evaluate: --features is missing; give a folder of soflow features train, or inception; see soflow evaluate --help\n",
   );
 });
 
@@ -235,7 +243,7 @@ test("sample: defaults and every option", async () => {
     weights: "model",
   });
   const wrong = await soflow(["sample", "runs/x", "--precision", "int2"]);
-  expect(wrong.err).toContain("argument 'int2' is invalid. It must be float32 or int8.");
+  expect(wrong.err).toContain("argument 'int2' is invalid. It must be float32 or int8; see soflow sample --help");
 });
 
 test("sample: options of samplers, whose names are those of the registry", async () => {
@@ -275,26 +283,26 @@ test("quickstart: options", async () => {
 });
 
 test.each([
-  [["trian"], "soflow: unknown command 'trian' (did you mean train?)\n"],
+  [["trian"], "soflow: unknown command 'trian' (did you mean train?); see soflow --help\n"],
   [
     ["train"],
-    /^soflow: train: --config is missing; give a YAML file, or a preset: .*quickstart; soflow presets lists those of published results\n$/,
+    /^soflow: train: --config is missing; give a YAML file, or a preset: .*quickstart; soflow presets lists those of published results; see soflow train --help\n$/,
   ],
-  [["train", "--cnofig", "x"], "soflow: unknown option '--cnofig' (did you mean --config?)\n"],
+  [["train", "--cnofig", "x"], "soflow: unknown option '--cnofig' (did you mean --config?); see soflow train --help\n"],
   [["train", "--config", "nowhere.yaml"], /^soflow: config nowhere.yaml: there is no such file, and no preset/],
   [
     ["train", "--config", "quickstart", "--set", "seed=x", "--set", "ema.decay=1"],
     'soflow: --set seed=x seed: expected number, received string "x"\nsoflow: --set ema.decay=1 ema.decay is 1; it must be below 1\n',
   ],
-  [["sample"], "soflow: missing required argument 'run-or-model'\n"],
+  [["sample"], "soflow: missing required argument 'run-or-model'; see soflow sample --help\n"],
   [["sample", "r", "extra"], /^soflow: too many arguments for 'sample'/],
   [
     ["sample", "r", "--steps", "0"],
-    "soflow: option '--steps <n>' argument '0' is invalid. It must be a whole number of at least 1.\n",
+    "soflow: option '--steps <n>' argument '0' is invalid. It must be a whole number of at least 1; see soflow sample --help\n",
   ],
   [
     ["sample", "r", "--weights", "best"],
-    "soflow: option '--weights <which>' argument 'best' is invalid. It must be ema or model.\n",
+    "soflow: option '--weights <which>' argument 'best' is invalid. It must be ema or model; see soflow sample --help\n",
   ],
 ] as const)("bad input %j is one explanation and exit code 2", async (line, expected) => {
   const { code, err, given } = await soflow(line);
@@ -307,7 +315,9 @@ test.each([
 test.each([
   [new UserError("steps is 0; it must be at least 1"), 2, /^soflow: steps is 0; it must be at least 1\n$/],
   [new FailedCheck("two of three"), 1, /^soflow: two of three\n$/],
-  [new Interrupted("stopped by Ctrl-C"), 130, /^soflow: stopped by Ctrl-C\n$/],
+  [new Interrupted("SIGINT", "saved"), 130, /^soflow: stopped by Ctrl-C; saved\n$/],
+  [new Interrupted("SIGTERM", "saved"), 143, /^soflow: stopped by SIGTERM; saved\n$/],
+  [new Interrupted("SIGHUP", "saved"), 129, /^soflow: stopped by SIGHUP; saved\n$/],
   [new TypeError("x is undefined"), 70, /^soflow: internal error[^\n]*\nTypeError: x is undefined\n +at /],
   ["a string", 70, /^soflow: internal error[^\n]*\na string\n$/],
 ] as const)("%s ends with exit code %i", async (thrown, expectedCode, expected) => {
@@ -326,23 +336,39 @@ test.each([
   expect(err).toMatch(expected);
 });
 
-test("Ctrl-C aborts the signal, and the exit code is 130 once the work has returned", async () => {
-  let aborted = false;
-  const run = async ({ signal }: QuickstartOptions) => {
-    const stopped = new Promise((resolve) => signal.addEventListener("abort", resolve));
-    const warn = vi.spyOn(process.stderr, "write").mockReturnValue(true);
-    process.emit("SIGINT");
-    expect(warn).toHaveBeenCalledWith("\nsoflow: finishing this step; Ctrl-C again stops at once\n");
-    warn.mockRestore();
-    await stopped;
-    aborted = signal.aborted;
-  };
-  const before = process.listenerCount("SIGINT");
-  const verbs = [{ name: "quickstart", load: async () => quickstartCommand(run) }];
-  expect(await runProgram(["quickstart"], verbs, { out: () => {}, err: () => {} })).toBe(130);
-  expect(aborted).toBe(true);
-  expect(process.listenerCount("SIGINT")).toBe(before);
-});
+test.each([
+  ["SIGINT", 130, "\nsoflow: finishing this step; Ctrl-C again stops at once\n"],
+  ["SIGTERM", 143, "\nsoflow: SIGTERM: finishing this step; a second signal stops at once\n"],
+  ["SIGHUP", 129, "\nsoflow: SIGHUP: finishing this step; a second signal stops at once\n"],
+] as const)(
+  "%s aborts the signal; exit code %i when the work has returned, at once when it comes again",
+  async (name, expected, text) => {
+    let aborted = false;
+    const exits: unknown[] = [];
+    const exit = vi.spyOn(process, "exit").mockImplementation((code) => {
+      exits.push(code);
+      return undefined as never;
+    });
+    const run = async ({ signal }: QuickstartOptions) => {
+      const stopped = new Promise((resolve) => signal.addEventListener("abort", resolve));
+      const warn = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+      process.emit(name, name);
+      expect(warn).toHaveBeenCalledWith(text);
+      warn.mockRestore();
+      await stopped;
+      aborted = signal.aborted;
+      expect(exits).toEqual([]);
+      process.emit(name, name);
+      expect(exits).toEqual([expected]);
+    };
+    const before = process.listenerCount(name);
+    const verbs = [{ name: "quickstart", load: async () => quickstartCommand(run) }];
+    expect(await runProgram(["quickstart"], verbs, { out: () => {}, err: () => {} })).toBe(expected);
+    expect(aborted).toBe(true);
+    expect(process.listenerCount(name)).toBe(before);
+    exit.mockRestore();
+  },
+);
 
 test("doctor prints a table, or JSON with the same facts", async () => {
   const { code, out } = await soflow(["doctor"]);
@@ -378,16 +404,27 @@ test("encode: images with their autoencoder, a share of them, or parts to join",
     threads: 2,
   });
   const merge = "encode --merge a.h5 b.h5 --out o.h5";
-  expect((await soflow(merge.split(" "))).given).toEqual({ kind: "merge", out: "o.h5", parts: ["a.h5", "b.h5"] });
+  expect((await soflow(merge.split(" "))).given).toEqual({
+    kind: "merge",
+    signal: expect.any(AbortSignal),
+    out: "o.h5",
+    parts: ["a.h5", "b.h5"],
+  });
 });
 
 test.each([
-  ["encode photos --out o.h5", "soflow: encode: --vae is missing; give the autoencoder's folder\n"],
-  ["encode photos --vae v", "soflow: encode: --out is missing; give the .h5 file to make\n"],
-  ["encode a b --vae v --out o.h5", "soflow: encode: 2 paths are given; give one, or --merge to join parts\n"],
+  [
+    "encode photos --out o.h5",
+    "soflow: encode: --vae is missing; give the autoencoder's folder; see soflow encode --help\n",
+  ],
+  ["encode photos --vae v", "soflow: encode: --out is missing; give the .h5 file to make; see soflow encode --help\n"],
+  [
+    "encode a b --vae v --out o.h5",
+    "soflow: encode: 2 paths are given; give one, or --merge to join parts; see soflow encode --help\n",
+  ],
   [
     "encode photos --vae v --out o.h5 --part 5/4",
-    "soflow: option '--part <i/n>' argument '5/4' is invalid. It must be i/n with i from 1 to n, such as 2/4.\n",
+    "soflow: option '--part <i/n>' argument '5/4' is invalid. It must be i/n with i from 1 to n, such as 2/4; see soflow encode --help\n",
   ],
 ])("%s is refused", async (line, err) => {
   expect(await soflow(line.split(" "))).toMatchObject({ code: 2, err, given: undefined });
@@ -412,8 +449,8 @@ test("site's options are read as they are written", async () => {
 });
 
 test.each([
-  ["site", "soflow: missing required argument 'models'\n"],
-  ["site m", "soflow: site: --out is missing; give the folder to make\n"],
+  ["site", "soflow: missing required argument 'models'; see soflow site --help\n"],
+  ["site m", "soflow: site: --out is missing; give the folder to make; see soflow site --help\n"],
 ])("%s is refused", async (line, err) => {
   expect(await soflow(line.split(" "))).toMatchObject({ code: 2, err, given: undefined });
 });

@@ -6,7 +6,7 @@ export type QuickstartOptions = {
   readonly out: string;
   /** A run of about a minute, to see that everything works. */
   readonly quick: boolean;
-  /** Aborted at the first Ctrl-C: finish the step, save, return. */
+  /** Aborted at the first Ctrl-C or SIGTERM: finish the step, save, return. */
   readonly signal: AbortSignal;
 };
 

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { UserError } from "../errors.js";
 import type { ServeOptions as LibraryOptions } from "../serve/server.js";
+import { UsageError } from "./errors.js";
 import { repeated, wholeNumber } from "./options.js";
 
 /** What the library's `startServer` takes, but for what the command adds itself. */
@@ -51,7 +51,7 @@ const port = (text: string): number => {
 /** No `InvalidArgumentError`: its message would show the token. */
 const token = (text: string): string => {
   if (!/^[\x21-\x7e]{8,}$/.test(text))
-    throw new UserError("serve: the token is refused; it must be 8 or more visible characters without spaces");
+    throw new UsageError("serve: the token is refused; it must be 8 or more visible characters without spaces");
   return text;
 };
 

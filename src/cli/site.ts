@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
-import { UserError } from "../errors.js";
 import type { SiteOptions as LibraryOptions } from "../serve/site.js";
+import { UsageError } from "./errors.js";
 import { wholeNumber } from "./options.js";
 
 /** What the library's `writeSite` takes. */
@@ -35,6 +35,6 @@ export const siteCommand = (run: (options: SiteOptions) => Promise<void>): Comma
     .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
     .addHelpText("after", EXAMPLES)
     .action(async (models: string[], { out, ...flags }: Flags) => {
-      if (out === undefined) throw new UserError("site: --out is missing; give the folder to make");
+      if (out === undefined) throw new UsageError("site: --out is missing; give the folder to make");
       await run({ models, out, ...flags });
     });

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { Command } from "commander";
-import { oneOf, UserError } from "../errors.js";
+import { oneOf } from "../errors.js";
 import type { Config } from "../train/config/index.js";
+import { UsageError } from "./errors.js";
 import { interruptible } from "./interrupt.js";
 import { repeated, wholeNumber } from "./options.js";
 
@@ -10,7 +11,7 @@ export type TrainOptions = {
   readonly config: Config;
   /** A checkpoint to go on from, or null to begin anew. */
   readonly resumeFrom: string | null;
-  /** Aborted at the first Ctrl-C: finish the step, save, return. */
+  /** Aborted at the first Ctrl-C or SIGTERM: finish the step, save, return. */
   readonly signal: AbortSignal;
 };
 
@@ -33,7 +34,7 @@ Examples:
   soflow train runs/first --out runs/second             resumes from it in another folder
   soflow train runs/first --resume-from runs/first/checkpoints/step-00001000.safetensors
 
-A value in --set is YAML; --set 'model={name: DiT-B/4}' replaces a whole section. Ctrl-C finishes the step and saves.
+A value in --set is YAML; --set 'model={name: DiT-B/4}' replaces a whole section. Ctrl-C and SIGTERM finish the step and save.
 `;
 
 /** What was given of a run folder, --config and --preset, which exclude each other. */
@@ -43,10 +44,10 @@ const chosenFile = async (run: string | undefined, { config, preset }: Flags): P
   const [first, second] = given.filter(([, value]) => value !== undefined).map(([name]) => name);
   // Checked here and not by commander, which would hide a misspelt --config behind it.
   if (first === undefined)
-    throw new UserError(
+    throw new UsageError(
       `train: --config is missing; give a YAML file, or a preset: ${oneOf(presetNames())}; soflow presets lists those of published results`,
     );
-  if (second !== undefined) throw new UserError(`train: both ${first} and ${second} are given; keep one of the two`);
+  if (second !== undefined) throw new UsageError(`train: both ${first} and ${second} are given; keep one of the two`);
   return run === undefined ? (config ?? preset)! : configOfRun(run);
 };
 

@@ -42,13 +42,16 @@ export const choicesFor = (
   return last ? [...at, { ...last, usual: false }] : at;
 };
 
-/** What was measured of a run, as kept in its folder. */
-type Measured = { readonly identity: string; readonly cells: readonly Cell[]; readonly curve: MethodResult["curve"] };
+/** What was measured of a run, as kept in its folder; without a curve where it was stopped before the end. */
+type Kept = { readonly identity: string; readonly cells: readonly Cell[]; readonly curve?: MethodResult["curve"] };
+type Measured = Required<Omit<Kept, "identity">>;
 
 type Work = {
   readonly runtime: Runtime;
   readonly yardstick: Yardstick;
   readonly settings: CompareConfig["evaluation"];
+  /** When aborted, measuring throws its reason after the measurement in progress. */
+  readonly signal?: AbortSignal;
   readonly onProgress: (done: number, of: number, what: string) => void;
 };
 
@@ -105,24 +108,35 @@ const curveOf = async (config: Config, kind: string, work: Work, tick: (what: st
   return points;
 };
 
-/** Measures a trained run, unless its folder holds the same measurement already. */
-export const measureRun = async (config: Config, work: Work): Promise<Omit<Measured, "identity">> => {
+/** The measurements of this identity that a run folder holds. */
+const readKept = async (path: string, identity: string): Promise<Omit<Kept, "identity">> => {
+  const text = await readIfPresent(path);
+  const known = text === undefined ? undefined : (JSON.parse(text) as Kept);
+  return known?.identity === identity ? known : { cells: [] };
+};
+
+/** Measures a trained run, each sampler once: what its folder holds already is not measured again. */
+export const measureRun = async (config: Config, work: Work): Promise<Measured> => {
   const { kind } = config.objective;
   const path = join(config.out, "measured.json");
   const identity = JSON.stringify([work.yardstick.identity, work.settings]);
-  const text = await readIfPresent(path);
-  const known = text === undefined ? undefined : (JSON.parse(text) as Measured);
-  if (known?.identity === identity) return known;
+  const keep = (found: Omit<Kept, "identity">) => writeFileAtomically(path, JSON.stringify({ identity, ...found }));
+  const kept = await readKept(path, identity);
+  if (kept.curve) return { cells: kept.cells, curve: kept.curve };
   const choices = choicesFor(kind, work.settings);
-  const cells: Cell[] = [];
+  const cells = [...kept.cells];
   const of = choices.length + work.settings.curvePoints;
-  let done = 0;
-  const tick = (what: string): void => work.onProgress(++done, of, what);
-  for (const choice of choices) {
+  let done = cells.length;
+  const tick = (what: string): void => {
+    work.onProgress(++done, of, what);
+    work.signal?.throwIfAborted();
+  };
+  for (const choice of choices.slice(cells.length)) {
     cells.push(await cellOf(runPaths(config.out).model, choice, work));
+    await keep({ cells });
     tick(`${choice.sampler} ${choice.steps}`);
   }
   const curve = await curveOf(config, kind, work, tick);
-  await writeFileAtomically(path, JSON.stringify({ identity, cells, curve } satisfies Measured));
+  await keep({ cells, curve });
   return { cells, curve };
 };

@@ -16,5 +16,7 @@ export type Reply =
   | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "timed"; readonly secondsPerStep: number }
   | { readonly kind: "trained"; readonly finished: boolean; readonly peakMemory: number }
+  /** A signal, or the comparison, ended it before there was a result. */
+  | { readonly kind: "stopped" }
   /** `bad`: the user's input was at fault. */
   | { readonly kind: "failed"; readonly bad: boolean; readonly message: string };

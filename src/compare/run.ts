@@ -3,10 +3,11 @@ import { sizeOf } from "../graph/dtype.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { toYaml } from "../train/config/index.js";
 import { removeLeftovers, writeFileAtomically } from "../train/files.js";
+import { withFolder } from "../train/lock/index.js";
 import { modelPaths, openNetwork, readDescription } from "../train/model.js";
 import { writePng } from "../train/picture.js";
 import type { RunProgress } from "../train/run.js";
-import { lockFolder, runPaths } from "../train/runFolder.js";
+import { runPaths } from "../train/runFolder.js";
 import { describe, readTraining } from "./describe.js";
 import { curveEvaluations, measureRun } from "./evaluate.js";
 import { sheetMosaic } from "./mosaic.js";
@@ -43,17 +44,19 @@ type Run = Trained & { readonly name: string };
  */
 export const runComparison = async (options: CompareOptions): Promise<Comparison | undefined> => {
   const { config } = options;
-  const unlock = await lockFolder(config.out);
-  try {
+  return withFolder(config.out, options, async (signal) => {
     const names = Object.values(comparisonPaths(config.out)).map((path) => basename(path));
     await removeLeftovers(config.out, (name) => names.includes(name));
     const { name: _, ...sections } = config;
     await writeFileAtomically(comparisonPaths(config.out).config, toYaml(compareSchema, sections));
-    const runs = await trainAll(options);
-    return runs && (await measureAll(options, runs));
-  } finally {
-    await unlock();
-  }
+    try {
+      const runs = await trainAll({ ...options, signal });
+      return runs && (await measureAll({ ...options, signal }, runs));
+    } catch (thrown) {
+      if (signal.aborted && thrown === signal.reason) return undefined;
+      throw thrown;
+    }
+  });
 };
 
 const trainAll = async ({ config, signal, onProgress, onNote }: CompareOptions): Promise<Run[] | undefined> => {
@@ -78,9 +81,10 @@ const measureAll = async (options: CompareOptions, runs: readonly Run[]): Promis
   const runtime = await openRuntime(config.threads ? { threads: config.threads } : {});
   try {
     onNote?.("measuring");
-    const yardstick = await openYardstick(config, runtime, (step, values) =>
-      onProgress?.({ step, steps: config.judge.steps, values }),
-    );
+    const yardstick = await openYardstick(config, runtime, {
+      ...(signal && { signal }),
+      onProgress: (step, values) => onProgress?.({ step, steps: config.judge.steps, values }),
+    });
     const methods: MethodResult[] = [];
     for (const run of runs) {
       if (signal?.aborted) return undefined;
@@ -97,7 +101,7 @@ const measureAll = async (options: CompareOptions, runs: readonly Run[]): Promis
 };
 
 const resultOf = async (
-  { config, onProgress }: CompareOptions,
+  { config, onProgress, signal }: CompareOptions,
   { name, config: own, peakMemory }: Run,
   runtime: Runtime,
   yardstick: Yardstick,
@@ -106,6 +110,7 @@ const resultOf = async (
     runtime,
     yardstick,
     settings: config.evaluation,
+    ...(signal && { signal }),
     onProgress: (step, steps) => onProgress?.({ step, steps, values: {} }),
   });
   const { kind } = own.objective;

@@ -23,17 +23,18 @@ const readRecord = async (folder: string): Promise<Record | undefined> => {
 const writeRecord = (folder: string, record: Record): Promise<void> =>
   writeFileAtomically(recordPath(folder), `${JSON.stringify(record)}\n`);
 
-/** The steps of a method: those of the budget, or as many as its seconds allow at the speed measured now. */
+/** The steps of a method: those of the budget, or what its seconds allow at today's speed; undefined when stopped. */
 const decideSteps = async (
   config: CompareConfig,
   name: string,
   seed: number,
   listeners: Listeners,
-): Promise<number> => {
+): Promise<number | undefined> => {
   const { steps, seconds } = config.budget;
   if (steps !== undefined) return steps;
   const trial = trainingConfig(config, name, seed, 1_000_000);
   const secondsPerStep = await timeApart(trial, listeners);
+  if (secondsPerStep === undefined) return undefined;
   const allowed = Math.max(1, Math.floor(seconds! / secondsPerStep));
   listeners.onNote?.(`${name}: ${secondsPerStep.toPrecision(3)} s a step, ${allowed} steps in ${seconds} s`);
   return allowed;
@@ -70,6 +71,7 @@ export const trainMethod = async (
   const record = await readRecord(folder);
   const known = config.budget.steps === undefined ? record?.steps : undefined;
   const steps = known ?? (await decideSteps(config, name, seed, listeners));
+  if (steps === undefined) return undefined;
   const own = trainingConfig(config, name, seed, steps);
   if (await isFinished(own)) return { config: own, peakMemory: record?.peakMemory ?? 0 };
   await mkdir(folder, { recursive: true });

@@ -1,5 +1,6 @@
 // One process a run: its peak memory is the method's alone, and whatever happens to it leaves the comparison whole.
-import { messageOf, UserError } from "../errors.js";
+import { constants } from "node:os";
+import { explainSystemError, messageOf, UserError } from "../errors.js";
 import { peakMemory } from "../runtime/index.js";
 import { runTraining, timeTraining } from "../train/run.js";
 import type { Reply, Request } from "./messages.js";
@@ -7,9 +8,7 @@ import type { Reply, Request } from "./messages.js";
 const stop = new AbortController();
 const send = (reply: Reply): Promise<void> => new Promise((resolve) => process.send!(reply, () => resolve()));
 
-const answer = async (request: Exclude<Request, { kind: "stop" }>): Promise<Reply> => {
-  const { config } = request;
-  if (request.kind === "time") return { kind: "timed", secondsPerStep: await timeTraining(config) };
+const train = async ({ config }: Request & { kind: "train" }): Promise<Reply> => {
   const { finished } = await runTraining({
     config,
     signal: stop.signal,
@@ -19,15 +18,32 @@ const answer = async (request: Exclude<Request, { kind: "stop" }>): Promise<Repl
   return { kind: "trained", finished, peakMemory: peakMemory() };
 };
 
-process.on("SIGINT", () => {}); // Ctrl-C reaches the whole group; the comparison says what is to be done
+/** Timing keeps nothing, so a stop ends it at once. */
+const time = ({ config }: Request & { kind: "time" }): Promise<Reply> =>
+  new Promise((resolve, reject) => {
+    stop.signal.addEventListener("abort", () => resolve({ kind: "stopped" }));
+    timeTraining(config).then((secondsPerStep) => resolve({ kind: "timed", secondsPerStep }), reject);
+  });
+
+const failed = (thrown: unknown): Reply => {
+  if (stop.signal.aborted && thrown === stop.signal.reason) return { kind: "stopped" };
+  const { message } = thrown instanceof UserError ? thrown : (explainSystemError(thrown) ?? {});
+  if (message !== undefined) return { kind: "failed", bad: true, message };
+  return { kind: "failed", bad: false, message: (thrown as Error).stack ?? messageOf(thrown) };
+};
+
+let asked = false;
+// Ctrl-C reaches the whole group, kill perhaps this process alone: either way it finishes its step and saves.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(signal, () => {
+    if (asked) process.exit(128 + constants.signals[signal]);
+    asked = true;
+    stop.abort();
+  });
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {}); // a reader that has gone
 process.on("disconnect", () => stop.abort()); // the comparison is gone: save, then end
 process.on("message", async (request: Request) => {
   if (request.kind === "stop") return stop.abort();
-  const failed = (thrown: unknown): Reply => ({
-    kind: "failed",
-    bad: thrown instanceof UserError,
-    message: thrown instanceof UserError ? thrown.message : ((thrown as Error).stack ?? messageOf(thrown)),
-  });
-  await send(await answer(request).catch(failed));
+  await send(await (request.kind === "time" ? time(request) : train(request)).catch(failed));
   process.exit(0);
 });

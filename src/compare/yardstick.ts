@@ -59,8 +59,10 @@ const forPoints = ({ name }: Points): Yardstick => {
   };
 };
 
+type Listeners = Pick<JudgeOptions, "onProgress" | "signal">;
+
 /** The classifier of a comparison: the one in its folder, or a new one. */
-const openJudge = async (config: CompareConfig, runtime: Runtime, onProgress: JudgeOptions["onProgress"]) => {
+const openJudge = async (config: CompareConfig, runtime: Runtime, listeners: Listeners) => {
   const folder = `${config.out}/judge`;
   const known = await Judge.load(runtime, folder);
   if (known) return known;
@@ -73,7 +75,7 @@ const openJudge = async (config: CompareConfig, runtime: Runtime, onProgress: Ju
     seed: 0,
     flip,
     network,
-    ...(onProgress && { onProgress }),
+    ...listeners,
   });
   await dataset.close();
   await judge.save(folder);
@@ -81,12 +83,8 @@ const openJudge = async (config: CompareConfig, runtime: Runtime, onProgress: Ju
 };
 
 /** Fréchet distance on a classifier's features, and label accuracy by the same classifier. */
-const forImages = async (
-  config: CompareConfig,
-  runtime: Runtime,
-  onProgress: JudgeOptions["onProgress"],
-): Promise<Yardstick> => {
-  const judge = await openJudge(config, runtime, onProgress);
+const forImages = async (config: CompareConfig, runtime: Runtime, listeners: Listeners): Promise<Yardstick> => {
+  const judge = await openJudge(config, runtime, listeners);
   const { samples } = config.evaluation;
   const train = await openDataset(config.data, 0);
   const count = Math.min(Math.floor(train.length / 2), samples);
@@ -129,6 +127,6 @@ const freshData = async ({ data }: CompareConfig, n: number, measure: Yardstick[
 export const openYardstick = async (
   config: CompareConfig,
   runtime: Runtime,
-  onProgress?: JudgeOptions["onProgress"],
+  listeners: Listeners = {},
 ): Promise<Yardstick> =>
-  config.data.kind === "points" ? forPoints(config.data) : forImages(config, runtime, onProgress);
+  config.data.kind === "points" ? forPoints(config.data) : forImages(config, runtime, listeners);

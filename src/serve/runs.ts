@@ -1,6 +1,7 @@
 import { join, relative } from "node:path";
 import { isFigure } from "../train/evaluate/figures.js";
-import { isClaimed, runPaths } from "../train/runFolder.js";
+import { isClaimed } from "../train/lock/index.js";
+import { runPaths } from "../train/runFolder.js";
 import { MetricsTail, parseRow, type Row } from "./metricsTail.js";
 import { type OpenedFile, openInside, readText } from "./openFile.js";
 import type { RunInfo, RunMetrics } from "./protocol.js";
@@ -87,10 +88,7 @@ export class Runs {
   }
 
   private async isActive(name: string): Promise<boolean> {
-    const folder = join(this.root, name);
-    const lock = await this.open(name, relative(folder, runPaths(folder).lock));
-    await lock?.handle.close();
-    return lock !== undefined && lock.size <= END && isClaimed(folder);
+    return isClaimed(join(this.root, name));
   }
 
   private open(run: string, file: string): Promise<OpenedFile | undefined> {

@@ -13,7 +13,6 @@ import {
 } from "./checkpoint.js";
 import { writeAtomically } from "./files.js";
 import { Metrics } from "./metrics.js";
-import { lockFolder } from "./runFolder.js";
 import { openSafetensors, type StoredTensor } from "./safetensorsFile.js";
 
 let folder: string;
@@ -160,16 +159,4 @@ test("metrics of steps beyond the checkpoint, and a torn last line, are dropped 
     { step: 2, loss: 1 },
     { step: 3, loss: 9 },
   ]);
-});
-
-test("a folder in use is refused; a dead process's lock is taken over", async () => {
-  const unlock = await lockFolder(folder);
-  await writeFile(join(folder, ".lock"), String(process.ppid)); // a process that is alive and not this one
-  await expect(lockFolder(folder)).rejects.toThrow(
-    `${folder} is in use by process ${process.ppid}; wait for it, stop it, or choose another folder with --out`,
-  );
-  await writeFile(join(folder, ".lock"), "999999999");
-  await (await lockFolder(folder))();
-  await unlock();
-  expect(await readdir(folder)).not.toContain(".lock");
 });

@@ -25,6 +25,8 @@ export type JudgeOptions = {
   /** Sizes of the network; a small one of 16 tokens by default. */
   readonly network?: Pick<ClassifierConfig, "width" | "depth" | "heads" | "patch">;
   readonly onProgress?: (step: number, report: Readonly<Record<string, number>>) => void;
+  /** When aborted, training throws its reason after the step in progress. */
+  readonly signal?: AbortSignal;
 };
 
 /** What a judge says of images: the label it takes each for, and its features [N dimensions]. */
@@ -74,6 +76,7 @@ const trainWeights = async (
     await step.state.write(parameterInput(name), initialize(key(seed).fold("judge").fold(name), tensor.shape));
   const loader = new Loader(dataset, { seed, batch, startStep: 0, flip, onError: "stop" });
   for (let k = 0; k < steps; k++) {
+    options.signal?.throwIfAborted();
     const { images, labels } = await loader.next();
     const report = await step.gradients({ x: images, labels });
     await step.update(k + 1);

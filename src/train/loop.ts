@@ -12,6 +12,7 @@ import type { Evaluator } from "./evaluate/training.js";
 import { afterFailure, Diverged, goodCheckpoint } from "./failure.js";
 import { collect, type Generated, type Generator } from "./generate.js";
 import { type Health, LossWatch } from "./health.js";
+import { LockLost } from "./lock/index.js";
 import type { Metrics } from "./metrics.js";
 import { type ModelDescription, saveModel } from "./model.js";
 import { encodePng, sheetOf, writePng } from "./picture.js";
@@ -176,7 +177,7 @@ export class Run {
     this.options.onProgress?.({ step: this.done, steps: train.steps, values: this.last });
     await this.record();
     if (this.isDue(train.sampleEvery)) await this.aside(() => this.drawSamples());
-    if (this.isDue(evaluation.every)) await this.aside(() => this.evaluate());
+    if (this.isDue(evaluation.every)) await this.aside(() => this.savedBeforeTheEndOf(() => this.evaluate()));
     if (this.done % train.checkpointEvery === 0) await this.save();
   }
 
@@ -218,6 +219,24 @@ export class Run {
     return every !== null && (this.done % every === 0 || this.done === this.config.train.steps);
   }
 
+  /** Work that takes longer than the time between SIGTERM and SIGKILL: an abort saves while it is under way. */
+  private async savedBeforeTheEndOf(work: () => Promise<void>): Promise<void> {
+    const { signal } = this.options;
+    if (signal?.aborted) await this.save();
+    let saving = Promise.resolve();
+    const save = (): void => {
+      saving = this.save();
+      saving.catch(() => {}); // reported below
+    };
+    signal?.addEventListener("abort", save, { once: true });
+    try {
+      await work();
+    } finally {
+      signal?.removeEventListener("abort", save);
+      await saving;
+    }
+  }
+
   /** Does what is no training: its time does not count. */
   private async aside(work: () => Promise<void>): Promise<void> {
     const start = performance.now();
@@ -256,6 +275,8 @@ export class Run {
   }
 
   private async save(): Promise<void> {
+    const { signal } = this.options;
+    if (signal?.reason instanceof LockLost) throw signal.reason; // the folder is another process's now
     if (this.savedAt === this.done) return;
     if (!this.whole) throw new UserError("the next step was under way");
     const { seed, out, train } = this.config;

@@ -59,6 +59,7 @@ export const quickstart = async ({
     const generator = await Generator.create(runtime, description, { batch: 100 }, weights);
     const drawn = await collect(generator.generate({ count: SAMPLES, labels, seed: config.seed }));
     generator.release();
+    listeners.signal?.throwIfAborted();
     const picture = join(out, "samples.png");
     await writePng(picture, labelledGrid(drawn, description.network.imageSize, description.network.channels));
     listeners.onNote?.(`drew ${SAMPLES} samples, one network evaluation each; the first 100 are in ${picture}`);
@@ -67,6 +68,7 @@ export const quickstart = async ({
     const judge = await Judge.train(runtime, dataset, {
       ...JUDGE,
       seed: config.seed,
+      ...(listeners.signal && { signal: listeners.signal }),
       onProgress: (step, values) => listeners.onProgress?.({ step, steps: JUDGE.steps, values }),
     });
     const heldOut = await takeSamples(await openDataset(config.data, config.seed, "test"), HELD_OUT);

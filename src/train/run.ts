@@ -19,11 +19,12 @@ import { type Evaluator, openEvaluator } from "./evaluate/training.js";
 import { makeFolder, removeLeftovers, writeFileAtomically } from "./files.js";
 import { Generator } from "./generate.js";
 import { inspectData } from "./inspect.js";
+import { withFolder } from "./lock/index.js";
 import { Run, type RunOptions, type RunResult } from "./loop.js";
 import { METRICS_FILES, Metrics, metricsPath } from "./metrics.js";
 import { isModelFile, writeDescription } from "./model.js";
 import { describeModel, openStep } from "./open.js";
-import { lockFolder, runPaths } from "./runFolder.js";
+import { runPaths } from "./runFolder.js";
 import { requireSameRun } from "./sameRun.js";
 import type { TrainingStep } from "./step.js";
 import { checkTeacher } from "./teacher.js";
@@ -37,6 +38,13 @@ const startingPoint = async (folder: string, resumeFrom: string | null | undefin
   if (resumeFrom) return findCheckpoint(resumeFrom);
   const latest = (await listCheckpoints(folder)).at(-1);
   return latest === undefined ? undefined : { folder, step: latest };
+};
+
+/** Throws when another process trained in the folder between the look at it and the lock on it. */
+const requireSameStart = async (config: Config, start: Start, resumeFrom: string | null | undefined): Promise<void> => {
+  const now = resumeFrom ? start : await startingPoint(runPaths(config.out).checkpoints, null);
+  if (now?.step !== start?.step)
+    throw new UserError(`${config.out}: another process has just trained in this folder; give the same command again`);
 };
 
 /** Throws a `UserError` when more steps are done than the configuration asks for. */
@@ -92,14 +100,12 @@ export const runTraining = async (options: RunOptions): Promise<RunResult> => {
     const loader = openLoader(dataset, config, start?.step ?? 0);
     await inspectData(dataset, loader, config, start?.step ?? 0, options.onNote);
     await checkTeacher(config.objective, describeModel(config, dataset));
-    const unlock = await lockFolder(config.out);
-    try {
+    return await withFolder(config.out, options, async (signal) => {
+      await requireSameStart(config, start, resumeFrom);
       await makeFolder(dirname(runPaths(config.out).samples(0)));
       await removeAllLeftovers(config.out);
-      return await withRuntime(options, (runtime) => trainIn(options, dataset, loader, start, runtime));
-    } finally {
-      await unlock();
-    }
+      return withRuntime(options, (runtime) => trainIn({ ...options, signal }, dataset, loader, start, runtime));
+    });
   } finally {
     await dataset.close();
   }
@@ -137,7 +143,7 @@ const trainIn = async (
   const generator = await Generator.create(runtime, description, { batch: sheetBatch(config) });
   let evaluator: Evaluator | undefined;
   try {
-    if (config.evaluation.every !== null) evaluator = await openEvaluator(runtime, config, description, onNote);
+    if (config.evaluation.every !== null) evaluator = await openEvaluator(runtime, config, description, options);
     const restored = start && (await restore(step, start));
     const done = start?.step ?? 0;
     if (start) onNote?.(`going on from step ${done}`);

@@ -289,10 +289,16 @@ test("SIGTERM under load answers all that was accepted, then ends with 0", async
 });
 
 test.each([
-  [["--port", "70000"], "It must be a port: 0 to 65535, 0 for any free one."],
-  [["--token", "short"], "serve: the token is refused; it must be 8 or more visible characters without spaces"],
-  [["--allow-origin", "example.org/path"], "It must be an origin such as https://example.org, without a path."],
-  [["--max-batch", "0"], "It must be a whole number of at least 1."],
+  [["--port", "70000"], "It must be a port: 0 to 65535, 0 for any free one; see soflow serve --help"],
+  [
+    ["--token", "short"],
+    "serve: the token is refused; it must be 8 or more visible characters without spaces; see soflow serve --help",
+  ],
+  [
+    ["--allow-origin", "example.org/path"],
+    "It must be an origin such as https://example.org, without a path; see soflow serve --help",
+  ],
+  [["--max-batch", "0"], "It must be a whole number of at least 1; see soflow serve --help"],
   [["--threads", "1", "--port", "0"], "serve: there is no nowhere; give a run folder, a model folder or a checkpoint"],
 ])("soflow serve nowhere %j is refused in one line", async (words, message) => {
   const { code, err } = await soflow("serve", "nowhere", ...words);

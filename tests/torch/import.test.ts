@@ -361,5 +361,8 @@ test("the command line: a run of the official file, and its exit codes", async (
   const drawn = await soflow("sample", at("cli"), "--count", "4", "--out", at("four.png"));
   expect(drawn.out).toContain("4 images, 1 evaluation each");
   const missing = await soflow("import", OFFICIAL, "--config", at("tiny.yaml"));
-  expect(missing).toMatchObject({ code: 2, err: "soflow: import: --out is missing; give the folder to make\n" });
+  expect(missing).toMatchObject({
+    code: 2,
+    err: "soflow: import: --out is missing; give the folder to make; see soflow import --help\n",
+  });
 });

@@ -12,14 +12,15 @@ const show = (figures: readonly Figure[], out: (text: string) => void): void => 
 export const run = async ({ repeats, ...options }: EvaluateOptions, out: (text: string) => void): Promise<void> => {
   const progress = createProgress(process.stderr);
   const onProgress = (step: number, steps: number): void => progress.update({ step, steps, values: {} });
+  const listeners = { onProgress, onNote: progress.note };
   const page = join(options.out, "index.html");
   if (repeats !== undefined) {
-    const { figures, results } = await evaluateRepeats({ ...options, onProgress }, repeats).finally(progress.done);
+    const { figures, results } = await evaluateRepeats({ ...options, ...listeners }, repeats).finally(progress.done);
     show(figures, out);
     out(`${repeats} times ${results[0]!.count} images: ${page}\n`);
     return;
   }
-  const results = await evaluate({ ...options, onProgress }).finally(progress.done);
+  const results = await evaluate({ ...options, ...listeners }).finally(progress.done);
   if (!results) {
     out(`features of part ${options.part?.index}/${options.part?.of}: ${options.out}; merge the parts with --merge\n`);
     return;

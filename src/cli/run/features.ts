@@ -7,6 +7,8 @@ export const run = async (options: FeaturesOptions, out: (text: string) => void)
   const progress = createProgress(process.stderr);
   const onProgress = (step: number, values: Readonly<Record<string, number>>): void =>
     progress.update({ step, steps: options.steps, values });
-  const { hash, accuracy } = await trainFeatures({ ...options, onProgress }).finally(progress.done);
+  const { hash, accuracy } = await trainFeatures({ ...options, onProgress, onNote: progress.note }).finally(
+    progress.done,
+  );
   out(`${options.name}-${hash}: knows ${(100 * accuracy).toFixed(1)} % of its data's labels: ${options.out}\n`);
 };

@@ -5,6 +5,7 @@ import { type LatentsHeader, writeLatents } from "../../data/latents/hdf5.js";
 import { UserError } from "../../errors.js";
 import { isPresent } from "../../files/index.js";
 import type { Encoder } from "../autoencoder.js";
+import { withLock } from "../lock/index.js";
 import { RowStore } from "./rows.js";
 
 /** A share of the images: those from ⌊(i−1)·N/n⌋ up to ⌊i·N/n⌋, i from 1. */
@@ -17,8 +18,13 @@ export type EncodeOptions = {
   readonly flip: boolean;
   readonly part?: Part;
   readonly onProgress?: (done: number, total: number) => void;
-  /** When aborted, the image in hand is finished; the same command goes on from there. */
+  /**
+   * When aborted, the image in hand is finished and kept: the same call resumes after it. While the file is put together
+   * from rows that are all there, the signal's reason is thrown.
+   */
   readonly signal?: AbortSignal;
+  /** Lines for people: what is waited for, what was taken over. */
+  readonly onNote?: (text: string) => void;
 };
 
 /** Bytes of rows that are held at once when the file is put together. */
@@ -87,15 +93,25 @@ const attributesOf = (dataset: Dataset, encoder: Encoder, flip: boolean): Record
   return { vae: encoder.hash, flip: flip ? "both" : "none", ...(classes.length < LARGEST_ATTRIBUTE && { classes }) };
 };
 
-/** Writes a file of latents whole or not at all. */
+type Pieces = Parameters<typeof writeLatents>[2];
+
+async function* until(signal: AbortSignal | undefined, pieces: Pieces): Pieces {
+  for await (const piece of pieces) {
+    signal?.throwIfAborted();
+    yield piece;
+  }
+}
+
+/** Writes a file of latents whole or not at all; the signal's reason is thrown when it is aborted. */
 export const writeLatentsFile = async (
   out: string,
   header: LatentsHeader,
-  pieces: Parameters<typeof writeLatents>[2],
+  pieces: Pieces,
+  signal?: AbortSignal,
 ): Promise<void> => {
   const temporary = `${out}.${process.pid}.tmp`;
   try {
-    await writeLatents(temporary, header, pieces);
+    await writeLatents(temporary, header, until(signal, pieces));
     await rename(temporary, out);
   } catch (thrown) {
     await rm(temporary, { force: true });
@@ -107,38 +123,62 @@ export const requireNew = (out: string): void => {
   if (isPresent(out)) throw new UserError(`encode: --out ${out} is there already; choose another, or remove it`);
 };
 
+/** Does the work that makes `out`, which must not be there, while this call alone is at it. */
+export const making = async <T>(
+  out: string,
+  options: Pick<EncodeOptions, "signal" | "onNote">,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> => {
+  requireNew(out);
+  await mkdir(dirname(out), { recursive: true });
+  return withLock(`${out}.lock`, out, options, (signal) => {
+    requireNew(out); // another process may have just made it
+    return work(signal);
+  });
+};
+
 /**
- * Encodes a dataset of images into one HDF5 file. Rows are kept beside the file as they are made; the same call goes on after
+ * Encodes a dataset of images into one HDF5 file. Rows are kept beside the file as they are made; the same call resumes after
  * a kill, and the file is the same to the byte. Images go through one at a time, so it does not depend on how the
  * work was split. Returns the number of rows, or undefined when it was interrupted.
  */
 export const encodeDataset = async (
   dataset: Dataset,
   encoder: Encoder,
-  { out, flip, part = { i: 1, n: 1 }, onProgress, signal }: EncodeOptions,
+  options: EncodeOptions,
 ): Promise<number | undefined> => {
-  requireNew(out);
+  requireNew(options.out);
+  const part = options.part ?? { i: 1, n: 1 };
   const [first, last] = rangeOf(dataset.length, part);
   if (first === last)
     throw new UserError(`encode: part ${part.i}/${part.n} of ${dataset.length} images is empty; take fewer parts`);
+  return making(options.out, options, (signal) => encodePart(dataset, encoder, { ...options, part, signal }));
+};
+
+const encodePart = async (
+  dataset: Dataset,
+  encoder: Encoder,
+  { out, flip, part, onProgress, signal }: EncodeOptions & { readonly part: Part },
+): Promise<number | undefined> => {
+  const [first, last] = rangeOf(dataset.length, part);
   const [channels, side] = encoder.latent;
   const [orientations, latentBytes] = [flip ? 2 : 1, 4 * 2 * channels * side * side];
   const identity = { images: dataset.name, count: dataset.length, shape: dataset.shape, part, flip, vae: encoder.hash };
-  await mkdir(dirname(out), { recursive: true });
   const rows = await RowStore.open(out, identity, LABEL_BYTES + orientations * latentBytes);
-  onProgress?.(rows.length, last - first);
-  for (let index = first + rows.length; index < last && !signal?.aborted; index++) {
-    await rows.append(await encodeRow(dataset, index, encoder, flip));
+  try {
     onProgress?.(rows.length, last - first);
-  }
-  if (rows.length < last - first) {
+    for (let index = first + rows.length; index < last && !signal?.aborted; index++) {
+      await rows.append(await encodeRow(dataset, index, encoder, flip));
+      onProgress?.(rows.length, last - first);
+    }
+    if (rows.length < last - first) return undefined;
+    const labels = await labelsOf(rows, orientations);
+    const attributes = attributesOf(dataset, encoder, flip);
+    const header = { amount: labels.length, channels: 2 * channels, side, labels, attributes };
+    await writeLatentsFile(out, header, piecesOf(rows, orientations, latentBytes), signal);
+    await rows.remove();
+    return labels.length;
+  } finally {
     await rows.close();
-    return undefined;
   }
-  const labels = await labelsOf(rows, orientations);
-  const attributes = attributesOf(dataset, encoder, flip);
-  const header = { amount: labels.length, channels: 2 * channels, side, labels, attributes };
-  await writeLatentsFile(out, header, piecesOf(rows, orientations, latentBytes));
-  await rows.remove();
-  return labels.length;
 };

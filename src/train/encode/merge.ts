@@ -1,6 +1,6 @@
 import { type LatentsFile, openLatentsFile } from "../../data/latents/latents.js";
 import { UserError } from "../../errors.js";
-import { requireNew, writeLatentsFile } from "./encode.js";
+import { type EncodeOptions, making, writeLatentsFile } from "./encode.js";
 
 /** Bytes of rows that are held at once. */
 const SLAB = 2 ** 24;
@@ -50,22 +50,29 @@ async function* piecesOf(ranges: ReturnType<typeof rangesOf>) {
   }
 }
 
-/** Joins parts, given in their order, to the file that one run would have made. Returns the number of rows. */
-export const mergeLatents = async (out: string, paths: readonly string[]): Promise<number> => {
-  requireNew(out);
-  const parts: LatentsFile[] = [];
-  try {
-    for (const path of paths) parts.push(await openLatentsFile(path));
-    checkAlike(parts);
-    const ranges = rangesOf(parts);
-    const labels = BigInt64Array.from(
-      ranges.flatMap(({ part, first, last }) => [...part.labels.subarray(first, last)]),
-    );
-    const { channels, side } = parts[0]!;
-    const header = { amount: labels.length, channels, side, labels, attributes: attributesOf(parts[0]!) };
-    await writeLatentsFile(out, header, piecesOf(ranges));
-    return labels.length;
-  } finally {
-    for (const { file } of parts) file.close();
-  }
-};
+/**
+ * Joins parts, given in their order, to the file that one run would have made. Returns the number of rows. When the signal is
+ * aborted its reason is thrown and nothing is left.
+ */
+export const mergeLatents = (
+  out: string,
+  paths: readonly string[],
+  options: Pick<EncodeOptions, "signal" | "onNote"> = {},
+): Promise<number> =>
+  making(out, options, async (signal) => {
+    const parts: LatentsFile[] = [];
+    try {
+      for (const path of paths) parts.push(await openLatentsFile(path));
+      checkAlike(parts);
+      const ranges = rangesOf(parts);
+      const labels = BigInt64Array.from(
+        ranges.flatMap(({ part, first, last }) => [...part.labels.subarray(first, last)]),
+      );
+      const { channels, side } = parts[0]!;
+      const header = { amount: labels.length, channels, side, labels, attributes: attributesOf(parts[0]!) };
+      await writeLatentsFile(out, header, piecesOf(ranges), signal);
+      return labels.length;
+    } finally {
+      for (const { file } of parts) file.close();
+    }
+  });

@@ -54,13 +54,14 @@ export class RowStore {
     return readRange(this.file, first * this.rowBytes, (last - first) * this.rowBytes);
   }
 
+  /** Closes the file; again, it does nothing. */
   close(): Promise<void> {
     return this.file.close();
   }
 
   /** Closes and forgets the rows: they have been written elsewhere. */
   async remove(): Promise<void> {
-    await this.file.close();
+    await this.close();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

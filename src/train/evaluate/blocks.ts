@@ -103,6 +103,10 @@ const blocksOf = (count: number, { index, of } = { index: 1, of: 1 }): number[] 
   return Array.from({ length: to - from }, (_, i) => from + i);
 };
 
+/** Whether a folder holds a block for all of the first `count` images. */
+export const hasBlocks = (folder: string, count: number): boolean =>
+  blocksOf(count).every((block) => isPresent(pathOf(folder, block)));
+
 /** Computes the features that are not in the folder yet, block by block: a killed run goes on where it was. */
 export const computeBlocks = async (
   set: ImageSet,

@@ -1,8 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
 import type { Products } from "../../eval/index.js";
 import { openRuntime, type Runtime } from "../../runtime/index.js";
+import { withFolder } from "../lock/index.js";
 import { computeBlocks, mergeBlocks } from "./blocks.js";
 import type { FeatureExtractor } from "./extractor.js";
 import { metricName } from "./figures.js";
@@ -38,8 +38,11 @@ export type EvaluateOptions = {
   /** Output folders of parts. */
   readonly merge?: readonly string[];
   readonly threads?: number;
+  /** When aborted, the block of images in progress is finished and kept, then the signal's reason is thrown. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, count: number, what: string) => void;
+  /** Lines for people: what is waited for, what was taken over. */
+  readonly onNote?: (text: string) => void;
 };
 
 /** Samples on the page. */
@@ -47,7 +50,7 @@ const SHOWN = 64;
 const PAIRS = 50_000;
 
 const openReference = async (
-  { reference, cache, pairs = PAIRS, signal, onProgress }: EvaluateOptions,
+  { reference, cache, pairs = PAIRS, signal, onProgress, onNote }: EvaluateOptions,
   extractor: FeatureExtractor,
   dimensions: number,
   images: Products,
@@ -60,9 +63,19 @@ const openReference = async (
     pairs,
     images,
     ...(signal && { signal }),
+    ...(onNote && { onNote }),
     ...(onProgress && { onProgress: (done, of) => onProgress(done, of, "reference") }),
   });
 };
+
+/** The same products, until the signal is aborted. */
+const until = <T extends Products>(signal: AbortSignal | undefined, products: T): T => ({
+  ...products,
+  multiply: (a, b) => {
+    signal?.throwIfAborted();
+    return products.multiply(a, b);
+  },
+});
 
 const scoreAll = async (
   options: EvaluateOptions,
@@ -71,16 +84,20 @@ const scoreAll = async (
   set: ImageSet,
   count: number,
 ): Promise<Results> => {
-  const { out, pairs = PAIRS } = options;
+  const { out, pairs = PAIRS, signal } = options;
   const { pixels } = await set.read(0, Math.min(SHOWN, count));
   const { pool } = await extractor.extract(pixels.subarray(0, set.size * set.size * 3), 1, set.size);
   const D = pool.length;
-  const products = { pairs: await engineProducts(runtime, D), images: await blockProducts(runtime, D) };
+  const products = {
+    pairs: until(signal, await engineProducts(runtime, D)),
+    images: until(signal, await blockProducts(runtime, D)),
+  };
   let reference: Reference | Statistics | undefined;
   try {
     const samples = await gather(join(out, "features"), count, D, { pairs, images: products.images });
     reference = await openReference(options, extractor, D, products.images);
     await saveStatistics(join(out, "statistics.npz"), samples, extractor);
+    signal?.throwIfAborted();
     const scores = await score(samples, "set" in reference ? reference.gathered : reference, products);
     const floor = "set" in reference ? await distanceOfHalves(reference.gathered.few, products.images) : undefined;
     const results = resultsOf(options, extractor, set, { scores, count, floor }, reference);
@@ -115,31 +132,43 @@ const resultsOf = (
 };
 
 const evaluateWith = async (options: EvaluateOptions, runtime: Runtime, extractor: FeatureExtractor) => {
-  const { out, part, merge = [], signal, onProgress, draw } = options;
+  const { out, draw } = options;
   const set = await openSamples(options.samples, { ...draw, count: options.count }, runtime, extractor);
   try {
     const count = Math.min(options.count, set.length);
     if (count < 2)
       throw new UserError(`evaluate: ${set.name} has ${count} image; at least 2 are needed for a covariance`);
-    const folder = join(out, "features");
-    await mkdir(out, { recursive: true });
-    await mergeBlocks(
-      set,
-      extractor,
-      folder,
-      merge.map((other) => join(other, "features")),
-    );
-    await computeBlocks(set, extractor, {
-      folder,
-      count,
-      ...(part && { part }),
-      ...(signal && { signal }),
-      onProgress: (done, of) => onProgress?.(done, of, "samples"),
+    return await withFolder(out, options, async (signal) => {
+      const stoppable = { ...options, signal };
+      await computeAll(stoppable, extractor, set, count);
+      return options.part ? undefined : await scoreAll(stoppable, runtime, extractor, set, count);
     });
-    return part ? undefined : await scoreAll(options, runtime, extractor, set, count);
   } finally {
     await set.close();
   }
+};
+
+/** The features of the samples: those of parts that were computed elsewhere, and the others. */
+const computeAll = async (
+  { out, part, merge = [], signal, onProgress }: EvaluateOptions,
+  extractor: FeatureExtractor,
+  set: ImageSet,
+  count: number,
+): Promise<void> => {
+  const folder = join(out, "features");
+  await mergeBlocks(
+    set,
+    extractor,
+    folder,
+    merge.map((other) => join(other, "features")),
+  );
+  await computeBlocks(set, extractor, {
+    folder,
+    count,
+    ...(part && { part }),
+    ...(signal && { signal }),
+    onProgress: (done, of) => onProgress?.(done, of, "samples"),
+  });
 };
 
 /**

@@ -3,7 +3,8 @@ import { UserError } from "../../errors.js";
 import type { GaussianMoments } from "../../eval/index.js";
 import { encodeNpz, type NpyArray } from "../../formats/npz.js";
 import { writeFileAtomically } from "../files.js";
-import { computeBlocks } from "./blocks.js";
+import { withFolder } from "../lock/index.js";
+import { computeBlocks, hasBlocks } from "./blocks.js";
 import type { FeatureExtractor } from "./extractor.js";
 import type { ImageSet } from "./imageSet.js";
 import { openNpz } from "./npzFile.js";
@@ -80,18 +81,21 @@ export type ReferenceOptions = GatherOptions & {
   readonly cache: string;
   /** Numbers in a feature. */
   readonly dimensions: number;
-  readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, count: number) => void;
+  readonly onNote?: (text: string) => void;
 };
 
 /** A reference's images as features, from the cache where they are there. */
 export const referenceFeatures = async (
   set: ImageSet,
   extractor: FeatureExtractor,
-  { cache, dimensions, signal, onProgress, ...gathering }: ReferenceOptions,
+  { cache, dimensions, onProgress, onNote, ...gathering }: ReferenceOptions,
 ): Promise<Reference> => {
   const folder = cacheFolder(cache, set.identity, extractor);
+  const { signal } = gathering;
   const listeners = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-  await computeBlocks(set, extractor, { folder, count: set.length, ...listeners });
+  const compute = () => computeBlocks(set, extractor, { folder, count: set.length, ...listeners });
+  // Whole features need no lock, so that a cache may be read-only.
+  await (hasBlocks(folder, set.length) ? compute() : withFolder(folder, { signal, onNote, wait: true }, compute));
   return { set, folder, gathered: await gather(folder, set.length, dimensions, gathering) };
 };

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { UserError } from "../../errors.js";
 import { writeFileAtomically } from "../files.js";
+import { withFolder } from "../lock/index.js";
 import { type EvaluateOptions, evaluate } from "./evaluate.js";
 import { type Figure, figuresOf } from "./figures.js";
 import { isModel } from "./open.js";
@@ -43,6 +44,10 @@ const overSeeds = (all: readonly Results[]): Figure[] => {
  */
 export const evaluateRepeats = async (options: EvaluateOptions, repeats: number): Promise<Repeated> => {
   checkOptions(options);
+  return withFolder(options.out, options, (signal) => evaluateSeeds({ ...options, signal }, repeats));
+};
+
+const evaluateSeeds = async (options: EvaluateOptions, repeats: number): Promise<Repeated> => {
   const seeds = Array.from({ length: repeats }, (_, k) => options.draw.seed + k);
   const results: Results[] = [];
   for (const seed of seeds) {

@@ -32,6 +32,8 @@ export type GatherOptions = {
   readonly pairs: number;
   /** Products over the images of a block. */
   readonly images: Products;
+  /** When aborted, reading throws its reason. */
+  readonly signal?: AbortSignal;
 };
 
 /** Reads a folder of features once. Memory: the moments, and the features of `pairs` images. */
@@ -39,7 +41,7 @@ export const gather = async (
   folder: string,
   count: number,
   D: number,
-  { pairs, images: products }: GatherOptions,
+  { pairs, images: products, signal }: GatherOptions,
 ): Promise<Gathered> => {
   const moments = new BlockMoments(D);
   const few = new Float32Array(Math.min(count, pairs) * D);
@@ -48,6 +50,7 @@ export const gather = async (
   let spatial: BlockMoments | undefined;
   let [done, seen] = [0, 0];
   for await (const block of readBlocks(folder, count)) {
+    signal?.throwIfAborted();
     const rows = block.pool.length / D;
     const at = { first: block.index, width: BLOCK, products };
     await addFeatures(moments, { data: block.pool, dimensions: D }, at);

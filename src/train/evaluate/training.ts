@@ -22,6 +22,12 @@ export type Evaluator = {
   readonly release: () => void;
 };
 
+export type EvaluatorOptions = {
+  readonly onNote?: ((text: string) => void) | undefined;
+  /** When aborted while features of the reference are computed, the block in progress is kept and its reason thrown. */
+  readonly signal?: AbortSignal | undefined;
+};
+
 type Engine = { readonly dimensions: number; readonly images: Products };
 
 /** The moments of what samples are compared with: as stated by a file, or of all its images. */
@@ -29,15 +35,16 @@ const openMoments = async (
   { data, evaluation: { reference, cache } }: Config,
   extractor: FeatureExtractor,
   engine: Engine,
-  onNote: (text: string) => void,
+  { onNote, signal }: EvaluatorOptions,
 ): Promise<GaussianMoments> => {
   const known =
     reference !== null && /\.npz$/i.test(reference) ? await readStatistics(reference, extractor) : undefined;
   if (known) return known.moments;
   const set = await (reference === null ? datasetImages(data) : openImages(reference, extractor));
   try {
-    onNote(`evaluation: the features of ${set.length} images of ${set.name}, kept in ${cache}`);
-    const { gathered } = await referenceFeatures(set, extractor, { cache, pairs: 0, ...engine });
+    onNote?.(`evaluation: the features of ${set.length} images of ${set.name}, kept in ${cache}`);
+    const listeners = { ...(onNote && { onNote }), ...(signal && { signal }) };
+    const { gathered } = await referenceFeatures(set, extractor, { cache, pairs: 0, ...engine, ...listeners });
     const { mean, covariance } = gathered.moments;
     return { dimensions: engine.dimensions, mean, covariance };
   } finally {
@@ -59,7 +66,7 @@ export const openEvaluator = async (
   runtime: Runtime,
   config: Config,
   { network: { channels, imageSize: size }, classes }: ModelDescription,
-  onNote: (text: string) => void = () => {},
+  options: EvaluatorOptions = {},
 ): Promise<Evaluator> => {
   const extractor = await openExtractor(runtime, config.evaluation.features);
   let images: EngineProducts | undefined;
@@ -71,7 +78,7 @@ export const openEvaluator = async (
     const dimensions = await dimensionsOf(extractor, size);
     const products = await blockProducts(runtime, dimensions);
     images = products;
-    const reference = await openMoments(config, extractor, { dimensions, images: products }, onNote);
+    const reference = await openMoments(config, extractor, { dimensions, images: products }, options);
     return {
       figures: async ({ images: drawn, labels }) => {
         const n = labels.length;
