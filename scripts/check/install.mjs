@@ -12,8 +12,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-/** Releases of Node and the major version of npm that each brings. */
-const RELEASES = { 20: "10", 22: "10", 24: "11" };
+/** Releases of Node, and the version of npm that each brings. */
+const RELEASES = { 20: "10.8.2", 22: "10", 24: "11" };
 const UNREACHABLE = 3;
 
 const CONFIG = `
