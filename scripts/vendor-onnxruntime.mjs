@@ -1,10 +1,10 @@
 // Puts ONNX Runtime's library for Node into vendor/onnxruntime-node: the files of the npm package onnxruntime-node that soflow
 // uses, for every platform that it has, without the package's install script, which downloads CUDA files from elsewhere and
-// fails the whole installation where it cannot (docs/design/installation.md). `npm run build` calls it; it does nothing where the
+// fails the whole installation where it cannot (docs/design/installation.md). Its licence is in licenses/onnxruntime. `npm run build` calls it; it does nothing where the
 // folder is complete. npm brings the package's archive, from its cache or the registry that it is set to, and runs nothing in it.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
@@ -89,7 +89,6 @@ const vendor = async () => {
     for (const [path, bytes] of wanted) write(join(made, path), bytes);
     const given = JSON.parse(files.get("package.json").toString());
     write(join(made, "package.json"), `${JSON.stringify(description(given), null, 2)}\n`);
-    cpSync(join(root, "licenses", "onnxruntime"), made, { recursive: true });
     write(join(made, "source.json"), stamp.text);
     rmSync(folder, { recursive: true, force: true });
     renameSync(made, folder);
