@@ -8,7 +8,7 @@ const C_LIBRARY: Partial<Record<NodeJS.Platform, string>> = {
 };
 
 /**
- * Keeps ONNX Runtime's telemetry from starting, whatever the environment said before. Since 1.30 its builds for Linux and macOS
+ * Keeps ONNX Runtime's telemetry from starting, whatever the environment said before. Its builds of 1.30 for Linux and macOS
  * send events to Microsoft, and write an identifier of the device, as soon as they start: before its API can be asked not to.
  * To be called before the library is loaded. On Windows, where events stay with the system unless a trace session collects
  * them, the API turns them off (environment.ts).
