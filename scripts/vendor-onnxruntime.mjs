@@ -17,7 +17,7 @@ const SHA512 = "twhs1C2C/BFkz1yc5OY0KIU2GUq6DURO7hD4bx5Q2Qy3nAMJwRXW8xU3NVczE29V
 /** The library, and the addon of onnxruntime-node that the portable runtime uses; not DirectML, WebGPU's compiler or a second copy. */
 const LIBRARIES =
   /^bin\/napi-v6\/\w+\/\w+\/(onnxruntime_binding\.node|libonnxruntime\.so\.1|libonnxruntime\.1\.dylib|onnxruntime\.dll)$/;
-const SCRIPTS = /^dist\/\w+\.(js|d\.ts)$/;
+const SCRIPTS = /^dist\/\w+\.(js|js\.map|d\.ts)$/;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "vendor", "onnxruntime-node");
