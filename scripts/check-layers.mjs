@@ -91,7 +91,7 @@ const violationOf = ({ file, module, target }, files) => {
   const from = layerOf(file);
   if (module.startsWith("node:"))
     return NODE.test(file) ? undefined : `${module}, but this file must also run in a browser`;
-  if (/^onnxruntime-/.test(module))
+  if (/^#?onnxruntime-/.test(module))
     return from === "runtime" || from === "browser" ? undefined : `${module}, which only src/runtime may import`;
   if (target === undefined) return undefined;
   if (!module.endsWith(".js")) return `${module}, which lacks the suffix .js`;

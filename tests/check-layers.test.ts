@@ -32,7 +32,7 @@ test("a tree that keeps the rules", () => {
     "data/files.ts": 'import { readFileSync } from "node:fs";\n',
     "formats/npy.ts": 'import type { DType } from "../graph/dtype.js";\n',
     "graph/dtype.ts": "export type DType = string;\n",
-    "runtime/native/api.ts": 'import "node:path";\nimport "onnxruntime-node";\n',
+    "runtime/native/api.ts": 'import "node:path";\nimport "#onnxruntime-node";\n',
     "graph/print.ts":
       '/** import { z } from "../ops/add.js"; */\n// import "../ops/add.js";\nexport const z = "../ops/add.js";\n',
     "graph/tensor.test.ts": 'import "../cli/main.js";\n',
@@ -67,6 +67,7 @@ test.each([
     "graph/b.ts",
     "onnxruntime-web, which only src/runtime may import",
   ],
+  ["eval/a.ts", 'import "#onnxruntime-node";', "graph/b.ts", "#onnxruntime-node, which only src/runtime may import"],
   ["stray/a.ts", "export {};", "graph/b.ts", "src/stray: no rule for this folder"],
 ])("%s with %j is refused", (file, text, other, expected) => {
   const { status, lines } = check({ [file]: `${text}\n`, [other]: "export const x = 1;\n" });

@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { InferenceSession, Tensor as OrtTensor } from "#onnxruntime-node";
 import { key } from "../src/random/random.js";
 import { sampleNoise } from "../src/random/sampleNoise.js";
 import { toHalf } from "../src/train/export/half.js";
@@ -24,7 +24,7 @@ const python = await run(PYTHON, ["-c", "import onnxruntime, numpy"]).then(
   () => true,
   () => false,
 );
-const NODE_MODULES = fileURLToPath(new URL("../node_modules", import.meta.url));
+const ONNXRUNTIME_NODE = fileURLToPath(new URL("../vendor/onnxruntime-node", import.meta.url));
 
 const describeModel = (changes: Partial<ModelDescription>): ModelDescription => ({
   format: "soflow",
@@ -54,7 +54,8 @@ const writeModel = async (name: string, description: ModelDescription): Promise<
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "soflow-export-"));
-  await symlink(NODE_MODULES, at("node_modules"));
+  await mkdir(at("node_modules"));
+  await symlink(ONNXRUNTIME_NODE, at("node_modules", "onnxruntime-node"));
   await writeModel("model", describeModel({}));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -1,6 +1,6 @@
 // The same programs as onnxruntime-node's users run them: session.run on plain tensors, results fed back. See lib/peers.mjs.
 import { createInterface } from "node:readline";
-import { env, InferenceSession, Tensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor } from "#onnxruntime-node";
 import { openMethod } from "../../dist/methods/index.js";
 import { lower } from "../../dist/onnx/index.js";
 import { input } from "../../dist/ops/index.js";

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { exhaustive, messageOf } from "../errors.js";
+import { disableTelemetry } from "./native/telemetry.js";
 import type { Runtime, RuntimeOptions } from "./runtime.js";
 
 export { evaluate } from "./evaluate.js";
@@ -17,6 +18,7 @@ export const openRuntime = async ({
   kind,
   ...options
 }: RuntimeOptions & { kind?: RuntimeKind } = {}): Promise<Runtime> => {
+  await disableTelemetry();
   switch (kind) {
     case "native":
       return openNative(options);

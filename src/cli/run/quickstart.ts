@@ -17,6 +17,9 @@ export const run = async (options: QuickstartOptions, out: (text: string) => voi
     `${percent(sampleAccuracy)} of ${samples} one-step samples are recognised as their label ` +
       `(by a classifier that recognises ${percent(classifierAccuracy)} of held-out glyphs)\n` +
       `look at ${picture}; draw more with: npx soflow sample ${options.out} --count 64 --scale 4\n` +
-      `took ${formatDuration((performance.now() - start) / 1000)}\n`,
+      `took ${formatDuration((performance.now() - start) / 1000)}\n` +
+      (options.quick
+        ? "this was the quick run: npx soflow quickstart trains a larger network for clearer digits\n"
+        : ""),
   );
 };

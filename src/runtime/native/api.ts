@@ -71,9 +71,10 @@ const LIBRARY: Partial<Record<NodeJS.Platform, string>> = {
   win32: "onnxruntime.dll",
 };
 
-/** The shared library inside the installed onnxruntime-node package. Throws when the platform has none. */
+/** The shared library in vendor/onnxruntime-node. Throws when the platform has none, or a checkout was not built. */
 export const findLibrary = (): string => {
-  const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
+  const root = dirname(dirname(createRequire(import.meta.url).resolve("#onnxruntime-node")));
+  if (!existsSync(root)) throw new Error(`${root} is missing: npm run build fetches it`);
   const file = LIBRARY[process.platform];
   const path = file && join(root, "bin", "napi-v6", process.platform, process.arch, file);
   if (!path || !existsSync(path))

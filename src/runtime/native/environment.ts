@@ -61,7 +61,7 @@ const createWithThreads = (api: OrtApi, threads: number, spin: boolean): Pointer
     api.call("SetGlobalSpinControl", options, Number(spin));
     api.call("SetGlobalDenormalAsZero", options);
     const environment = api.create("CreateEnvWithGlobalThreadPools", LOG_FATAL_ONLY, "soflow", options);
-    api.call("DisableTelemetryEvents", environment); // nothing about a run leaves the machine
+    api.call("DisableTelemetryEvents", environment); // for Windows; elsewhere telemetry.ts kept it from starting
     return environment;
   } finally {
     api.release("ReleaseThreadingOptions", options);

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node";
+import { env, InferenceSession, listSupportedBackends, Tensor } from "#onnxruntime-node";
 import { messageOf } from "../../errors.js";
 import type { HostArray, TensorType } from "../../graph/dtype.js";
 import { withFixed } from "../../onnx/model.js";

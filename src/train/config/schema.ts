@@ -65,7 +65,7 @@ const trainSchema = z
     checkpointBlocks: z
       .boolean()
       .default(false)
-      .describe("compute each block again for its gradient instead of keeping it: less memory, a third more time"),
+      .describe("compute each block again for its gradient instead of keeping it: less memory, 15 to 30 % more time"),
     logEvery: count().default(10).describe("steps between lines of metrics"),
     sampleEvery: count().default(1000).describe("steps between sheets of samples"),
     checkpointEvery: count().default(1000).describe("steps between checkpoints"),

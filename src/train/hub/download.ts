@@ -1,123 +1,128 @@
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { messageOf, UserError } from "../../errors.js";
-import { sha256Of, writeFileAtomically } from "../files.js";
+import { exhaustive } from "../../errors.js";
+import { writeFileAtomically } from "../files.js";
+import { type Begun, begunOf, discard, NOTHING, partPaths, problemOf, type Receiving, receive } from "./part.js";
+import { type Patience, requestPatiently, unusable } from "./request.js";
 
-export type DownloadOptions = {
-  /** SHA-256 that the file must have, or its first digits; by default the one that the server states, if it does. */
-  readonly sha256?: string;
-  /** Sent to the host of the URL, and to no other. */
-  readonly token?: string;
-  /** The ETag of the file that is there already: it is kept while the server has the same. */
-  readonly etag?: string;
-  readonly signal?: AbortSignal;
-  /** Bytes that are there of those the server states (0: it does not say). */
-  readonly onProgress?: (loaded: number, total: number) => void;
-};
+export type DownloadOptions = Patience &
+  Receiving & {
+    /** SHA-256 that the file must have, or its first digits; by default the one that the server states, if it does. */
+    readonly sha256?: string;
+    /** Sent to the host of the URL, and to no other. */
+    readonly token?: string;
+    /** The ETag of the file that is there already: it is kept while the server has the same. */
+    readonly etag?: string;
+  };
 
 /** What was downloaded; `missing`: the server has no such file. */
 export type Downloaded = { readonly status: "new" | "unchanged" | "missing"; readonly etag?: string };
 
-/** Where a download that was interrupted goes on, and of which version of the file it is. */
-const partPaths = (file: string) => ({ bytes: `${file}.part`, etag: `${file}.part.etag` });
-
-const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
-
 /** A checksum where the ETag is one: Hugging Face's hubs give that of large files so. */
+const sha256In = (etag: string | null | undefined): string | undefined =>
+  /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(etag ?? "")?.[1];
+
 const statedSha256 = (headers: Headers): string | undefined =>
-  [headers.get("x-linked-etag"), headers.get("etag")]
-    .map((tag) => /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(tag ?? "")?.[1])
-    .find((sum) => sum !== undefined);
+  sha256In(headers.get("x-linked-etag")) ?? sha256In(headers.get("etag"));
 
-const request = async (url: string, headers: Record<string, string>, signal: AbortSignal | undefined) => {
-  try {
-    return await fetch(url, { headers, ...(signal && { signal }) }); // a redirect to another host loses the token
-  } catch (thrown) {
-    signal?.throwIfAborted();
-    const cause = (thrown as Error).cause;
-    throw new UserError(`${url} cannot be reached: ${messageOf(cause ?? thrown)}`);
-  }
+const headersFor = ({ size, version }: Begun, { token, etag }: DownloadOptions): Record<string, string> => ({
+  "accept-encoding": "identity",
+  ...(token && { authorization: `Bearer ${token}` }),
+  ...(etag && { "if-none-match": etag }),
+  ...(version && { range: `bytes=${size}-`, "if-range": version }),
+});
+
+/** `Content-Range: bytes 100-199/200`, or `bytes *\/200` where nothing was left to send; NaN where it does not say. */
+const rangeOf = ({ headers }: Response): { from: number; total: number } => {
+  const [, from, total] = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(headers.get("content-range") ?? "") ?? [];
+  return { from: Number(from), total: Number(total) };
 };
 
-/** Appends what the server sends, from `start` on. */
-const receive = async (
-  response: Response,
-  path: string,
-  start: number,
-  total: number,
-  { onProgress, signal }: DownloadOptions,
-): Promise<void> => {
-  const file = await open(path, start > 0 ? "a" : "w");
-  let loaded = start;
-  try {
-    onProgress?.(loaded, total);
-    for await (const chunk of response.body ?? []) {
-      await file.appendFile(chunk);
-      loaded += chunk.length;
-      onProgress?.(loaded, total);
-    }
-    await file.sync();
-  } catch (thrown) {
-    signal?.throwIfAborted();
-    throw new UserError(
-      `${response.url} stopped after ${loaded} of ${total} bytes: ${messageOf(thrown)}; the same call goes on from there`,
-    );
-  } finally {
-    await file.close();
-  }
-};
+/**
+ * What an answer is: the file (from its beginning), the rest of what was begun, the word that nothing is left, or one that
+ * does not fit what was begun.
+ */
+type Kind = "unchanged" | "missing" | "file" | "rest" | "nothing left" | "unfitting" | "unusable";
 
-/** Bytes of the whole file, as the answer states them: `Content-Range: bytes 100-199/200`, or `Content-Length: 200`. */
-const totalOf = ({ status, headers }: Response): number =>
-  Number(status === 206 ? (headers.get("content-range")?.split("/")[1] ?? 0) : (headers.get("content-length") ?? 0));
+const kindOf = (response: Response, { size, version }: Begun, known: string | undefined): Kind => {
+  const { status, headers } = response;
+  const sameVersion = (headers.get("etag") ?? version) === version;
+  if (status === 304 && known) return "unchanged";
+  if (status === 404) return "missing";
+  if (status === 200) return "file";
+  if (status !== 206 && status !== 416) return "unusable";
+  if (version === undefined) return "unusable"; // no range was asked for
+  const { from, total } = rangeOf(response);
+  if (status === 206) return sameVersion && from === size ? "rest" : "unfitting";
+  return sameVersion && total === size ? "nothing left" : "unfitting";
+};
 
 /**
  * Downloads a file: to a part beside it, whose bytes are kept when the connection breaks and asked for no second time; then
- * checked and renamed. Throws a `UserError` that names the URL when the server refuses, cannot be reached, or sends
- * other bytes than it states.
+ * checked and renamed. A part that does not fit the server's answer is discarded, and the file asked for from its beginning,
+ * once. Throws a `UserError` that names the URL when the server refuses, cannot be reached, or sends other bytes than it
+ * states.
  */
 export const download = async (url: string, file: string, options: DownloadOptions = {}): Promise<Downloaded> => {
-  const { token, etag: known, signal } = options;
   const part = partPaths(file);
   await mkdir(dirname(file), { recursive: true });
-  const begun = await sizeOf(part.bytes);
-  const version = begun > 0 ? await readFile(part.etag, "utf8").catch(() => undefined) : undefined;
-  const response = await request(
-    url,
-    {
-      "accept-encoding": "identity",
-      ...(token && { authorization: `Bearer ${token}` }),
-      ...(known && { "if-none-match": known }),
-      ...(version && { range: `bytes=${begun}-`, "if-range": version }),
-    },
-    signal,
-  );
-  if (response.status === 304) return { status: "unchanged", ...(known && { etag: known }) };
-  if (response.status === 404) return { status: "missing" };
-  if (response.status === 416) {
-    await response.body?.cancel();
-    await rm(part.bytes, { force: true }); // longer than the file is now: from the beginning
-    return download(url, file, options);
+  const begun = await begunOf(part);
+  return (await attempt(url, file, begun, options)) ?? (await attempt(url, file, NOTHING, options))!;
+};
+
+/** One request and what follows from it; undefined: what was begun did not fit, and is gone. */
+const attempt = async (
+  url: string,
+  file: string,
+  begun: Begun,
+  options: DownloadOptions,
+): Promise<Downloaded | undefined> => {
+  const part = partPaths(file);
+  const response = await requestPatiently(url, headersFor(begun, options), options);
+  const kind = kindOf(response, begun, options.etag);
+  if (kind !== "file" && kind !== "rest") await response.body?.cancel();
+  switch (kind) {
+    case "unchanged":
+      return { status: "unchanged", ...(options.etag && { etag: options.etag }) };
+    case "missing":
+      return { status: "missing" };
+    case "unusable":
+      throw unusable(url, response);
+    case "unfitting":
+      return discard(part).then(() => undefined);
+    case "file":
+    case "rest":
+    case "nothing left":
+      return receiveAndCheck(url, response, kind, file, begun, options);
+    default:
+      return exhaustive(kind);
   }
-  if (!response.ok) throw new UserError(`${url} answers ${response.status} ${response.statusText}`);
-  const etag = response.headers.get("etag") ?? undefined;
-  if (etag !== undefined && etag !== version) await writeFileAtomically(part.etag, etag);
-  const total = totalOf(response);
-  await receive(response, part.bytes, response.status === 206 ? begun : 0, total, options);
-  await checkPart(url, part.bytes, total, options.sha256 ?? statedSha256(response.headers));
+};
+
+const receiveAndCheck = async (
+  url: string,
+  response: Response,
+  kind: "file" | "rest" | "nothing left",
+  file: string,
+  begun: Begun,
+  options: DownloadOptions,
+): Promise<Downloaded | undefined> => {
+  const { headers } = response;
+  const part = partPaths(file);
+  const etag = headers.get("etag") ?? (kind === "file" ? undefined : begun.version);
+  const total = kind === "file" ? Number(headers.get("content-length") ?? 0) : rangeOf(response).total || 0;
+  if (kind === "file") {
+    await discard(part);
+    if (etag) await writeFileAtomically(part.etag, etag);
+  }
+  if (kind !== "nothing left")
+    await receive(url, response, part.bytes, kind === "rest" ? begun.size : 0, total, options);
+  const sha256 = options.sha256 ?? statedSha256(headers) ?? sha256In(etag);
+  const problem = await problemOf(url, part.bytes, total, sha256);
+  if (problem) await discard(part);
+  if (problem && kind === "nothing left") return undefined;
+  if (problem) throw problem;
   await rename(part.bytes, file);
   await rm(part.etag, { force: true });
   return { status: "new", ...(etag && { etag }) };
-};
-
-const checkPart = async (url: string, path: string, total: number, sha256: string | undefined): Promise<void> => {
-  const size = await sizeOf(path);
-  if (total > 0 && size < total)
-    throw new UserError(`${url} stopped after ${size} of ${total} bytes; the same call goes on from there`);
-  const found = sha256 === undefined ? undefined : await sha256Of(path);
-  if ((total > 0 && size > total) || !(found ?? "").startsWith(sha256 ?? "")) {
-    await rm(path, { force: true });
-    const what = found === undefined ? `${size} bytes, not ${total}` : `the SHA-256 ${found}, not ${sha256}`;
-    throw new UserError(`${url} was received with ${what}; it has been removed, the same call begins anew`);
-  }
 };
