@@ -21,13 +21,14 @@ const BELOW_TRAIN = [
 ];
 
 /** What every folder may import; among themselves, leaves import only errors and dtype (src/graph/dtype.ts). */
-const LEAVES = ["errors", "dtype", "random", "formats"];
+const LEAVES = ["errors", "dtype", "random", "formats", "checks"];
 /** Folder → folders it may import, beside itself and LEAVES. */
 const ALLOWED = {
   errors: [],
   dtype: [],
   random: [],
   formats: [],
+  checks: [],
   graph: [],
   ops: ["graph"],
   autodiff: ["graph", "ops"],

@@ -1,12 +1,13 @@
 import { InvalidArgumentError } from "commander";
 
-/** Parses a whole number of at least `least`, as an option's argument. */
+/** Parses a whole number of at least `least`, and at most `most` where that is given, as an option's argument. */
 export const wholeNumber =
-  (least: number) =>
+  (least: number, most?: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
-      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
+    const range = most === undefined ? `of at least ${least}` : `from ${least} to ${most}`;
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least || value > (most ?? value))
+      throw new InvalidArgumentError(`It must be a whole number ${range}.`);
     return value;
   };
 

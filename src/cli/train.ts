@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { LIMITS } from "../checks/limits.js";
 import { oneOf, UserError } from "../errors.js";
 import type { Config } from "../train/config/index.js";
 import { interruptible } from "./interrupt.js";
@@ -57,6 +58,6 @@ export const trainCommand = (run: (options: TrainOptions) => Promise<void>): Com
     .option("--set <field=value>", "override a field of the configuration; may be repeated", repeated, [])
     .option("--out <dir>", "run folder (default: the configuration's out)")
     .option("--resume-from <checkpoint>", "go on from a checkpoint")
-    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1, LIMITS.threads))
     .addHelpText("after", EXAMPLES)
     .action((flags: Flags) => interruptible(async (signal) => run(await readOptions(flags, signal))));

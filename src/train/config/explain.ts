@@ -1,6 +1,6 @@
 import type { z } from "zod";
+import { didYouMean } from "../../checks/nearest.js";
 import { oneOf } from "../../errors.js";
-import { didYouMean } from "./nearest.js";
 import type { Path, Source } from "./source.js";
 import { fieldsOf, follow } from "./walk.js";
 
@@ -88,3 +88,10 @@ export const explain = (root: z.ZodType, source: Source, issues: readonly Issue[
     .map(({ path, text, at }) => ({ place: source.locate(path, at), text }))
     .sort((a, b) => a.place.offset - b.place.offset)
     .map(({ place, text }) => `${place.text} ${text}`);
+
+/** The first problem of a value that was read from a file of ours, without its place; and how many more there are. */
+export const firstProblem = (root: z.ZodType, value: unknown, issues: readonly Issue[]): string => {
+  const locate: Source["locate"] = () => ({ text: "", offset: 0 });
+  const [first, ...more] = explain(root, { value, locate }, issues);
+  return `${first!.trim()}${more.length > 0 ? ` (and ${more.length} more)` : ""}`;
+};
