@@ -5,9 +5,9 @@ export const wholeNumber =
   (least: number, most?: number) =>
   (text: string): number => {
     const value = Number(text);
-    const range = most === undefined ? `of at least ${least}` : `from ${least} to ${most}`;
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least || value > (most ?? value))
-      throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+    if (!/^\d+$/.test(text) || value < least || (most === undefined && !Number.isSafeInteger(value)))
+      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
+    if (most !== undefined && value > most) throw new InvalidArgumentError(`It must be at most ${most}.`);
     return value;
   };
 

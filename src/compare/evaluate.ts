@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { sizeOf } from "../graph/dtype.js";
@@ -9,9 +8,10 @@ import type { Config } from "../train/config/index.js";
 import { writeFileAtomically } from "../train/files.js";
 import { collect, Generator, readWeights } from "../train/generate.js";
 import { sheetOf } from "../train/picture.js";
+import { readJson } from "../train/readJson.js";
 import { runPaths } from "../train/runFolder.js";
 import { openSource } from "../train/source.js";
-import type { Cell, MethodResult } from "./result.js";
+import { type Cell, type MethodResult, measuredSchema } from "./result.js";
 import type { CompareConfig } from "./schema.js";
 import type { Yardstick } from "./yardstick.js";
 
@@ -64,7 +64,7 @@ const measureOne = async (source: string, choice: SamplerChoice, count: number, 
     const metrics = await yardstick.measure(drawn.images, drawn.labels);
     return { ...drawn, metrics, network: description.network };
   } finally {
-    generator.release();
+    await generator.release();
   }
 };
 
@@ -108,10 +108,7 @@ export const measureRun = async (config: Config, work: Work): Promise<Omit<Measu
   const { kind } = config.objective;
   const path = join(config.out, "measured.json");
   const identity = JSON.stringify([work.yardstick.identity, work.settings]);
-  const known = await readFile(path, "utf8").then(
-    (text) => JSON.parse(text) as Measured,
-    () => undefined,
-  );
+  const known = await readJson(measuredSchema, path, `; delete it to have ${config.out} measured again`);
   if (known?.identity === identity) return known;
   const choices = choicesFor(kind, work.settings);
   const cells: Cell[] = [];

@@ -170,7 +170,7 @@ export class ServedModel {
   }
 
   async release(): Promise<void> {
-    for (const generator of this.generators.values()) generator.release();
+    for (const generator of this.generators.values()) await generator.release();
     await this.pictures.release();
   }
 }

@@ -2,11 +2,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Batch, Loader } from "../data/index.js";
 import { UserError } from "../errors.js";
 import type { HostArray } from "../graph/dtype.js";
-import { type Method, microBatch, openMethod } from "../methods/index.js";
 import { learningRate } from "../optim/index.js";
 import type { Runtime } from "../runtime/index.js";
 import { checkpointPaths, listCheckpoints, saveCheckpoint } from "./checkpoint.js";
 import type { Config } from "./config/index.js";
+import { stepDraws } from "./draws.js";
 import type { Evaluator } from "./evaluate/training.js";
 import { collect, type Generated, type Generator } from "./generate.js";
 import type { Metrics } from "./metrics.js";
@@ -14,7 +14,6 @@ import { type ModelDescription, saveModel } from "./model.js";
 import { encodePng, sheetOf, writePng } from "./picture.js";
 import { runPaths } from "./runFolder.js";
 import { type StoredTensor, toFloat32 } from "./safetensorsFile.js";
-import { sideDraws } from "./sides.js";
 import { emaName, type Report, type TrainingStep } from "./step.js";
 
 /** Where a run stands, for whoever shows it. */
@@ -79,7 +78,6 @@ export class Run {
   private last: Report = {};
   private savedAt: number;
   private ahead: Promise<Prepared> | undefined;
-  private readonly method: Method;
 
   constructor(
     private readonly options: RunOptions,
@@ -92,7 +90,6 @@ export class Run {
     private done: number,
   ) {
     this.savedAt = done;
-    this.method = openMethod(options.config.objective);
   }
 
   private get config(): Config {
@@ -111,16 +108,9 @@ export class Run {
 
   /** The batch of a step and everything drawn for it: a function of the step alone, so it can be made ahead. */
   private async prepare(step: number): Promise<Prepared> {
-    const { seed, train } = this.config;
     const batch = await this.loader.next();
     const skipped = this.loader.skipped.size;
-    const classes = this.description.classes.length;
-    const context = { seed, step, steps: train.steps, classes };
-    const draws = Array.from({ length: train.microBatches }, (_, j) => {
-      const part = microBatch(batch, j, train.microBatches, this.method.firstShare);
-      const sides = sideDraws(this.description.network, this.step.inputs, part, context);
-      return { ...this.method.draws(part, context), ...sides };
-    });
+    const draws = stepDraws(this.config, this.description, this.step, batch, step);
     return { batch, skipped, draws };
   }
 

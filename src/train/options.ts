@@ -10,7 +10,7 @@ import {
   word,
 } from "../checks/checks.js";
 import { LIMITS, mostSamples } from "../checks/limits.js";
-import { checkCount, checkLabels, GENERATE_RULES } from "../editing/index.js";
+import { checkCount, checkLabels, GENERATE_RULES } from "../editing/rules.js";
 import { oneOf, UserError } from "../errors.js";
 import { SAMPLERS } from "../samplers/index.js";
 import type { ModelDescription } from "./model.js";

@@ -1,5 +1,6 @@
 import { checkOptions } from "../checks/checks.js";
-import { checkEdit, type EditOptions, editImage, editPath, type GenerateOptions } from "../editing/index.js";
+import { type EditOptions, editImage, editPath, type GenerateOptions } from "../editing/index.js";
+import { checkEdit } from "../editing/rules.js";
 import { UserError } from "../errors.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { type Decoder, openDecoder } from "./autoencoder.js";

@@ -2,10 +2,10 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Dataset, Loader, openDataset } from "../data/index.js";
 import { UserError } from "../errors.js";
-import { openMethod } from "../methods/index.js";
 import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
 import { findCheckpoint, listCheckpoints, loadCheckpoint } from "./checkpoint.js";
 import { type Config, configToYaml, parseConfig } from "./config/index.js";
+import { stepDraws } from "./draws.js";
 import { type Evaluator, openEvaluator } from "./evaluate/training.js";
 import { writeFileAtomically } from "./files.js";
 import { Generator } from "./generate.js";
@@ -14,7 +14,6 @@ import { Metrics } from "./metrics.js";
 import { writeDescription } from "./model.js";
 import { describeModel, openStep } from "./open.js";
 import { lockFolder, runPaths } from "./runFolder.js";
-import { sideDraws } from "./sides.js";
 import type { TrainingStep } from "./step.js";
 import { checkTeacher } from "./teacher.js";
 
@@ -134,7 +133,7 @@ const trainIn = async (
     return result;
   } finally {
     evaluator?.release();
-    generator.release();
+    await generator.release();
     release();
   }
 };
@@ -147,14 +146,10 @@ export const timeTraining = async (config: Config, { warmUp = 3, steps = 15 } = 
     return await withRuntime({ config }, async (runtime) => {
       const description = describeModel(config, dataset);
       const { step, release } = await openStep(runtime, config, description);
-      const method = openMethod(config.objective);
-      const context = { seed: config.seed, steps: config.train.steps, classes: description.classes.length };
       const seconds: number[] = [];
       for (let k = 0; k < warmUp + steps; k++) {
         const start = performance.now();
-        const [batch, at] = [await loader.next(), { ...context, step: k }];
-        const sides = sideDraws(description.network, step.inputs, batch, at);
-        await step.gradients({ ...method.draws(batch, at), ...sides });
+        await step.gradients(...stepDraws(config, description, step, await loader.next(), k));
         await step.update(k + 1);
         if (k >= warmUp) seconds.push((performance.now() - start) / 1000);
       }

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { checkOptions } from "../checks/checks.js";
 import { LIMITS } from "../checks/limits.js";
-import { checkCount, checkLabels } from "../editing/index.js";
+import { checkCount, checkLabels } from "../editing/rules.js";
 import { UserError } from "../errors.js";
 import { grid, gridSize, MOST_PIXELS, toBytes } from "../formats/grid.js";
 import { encodeNpz } from "../formats/npz.js";

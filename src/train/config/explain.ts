@@ -7,7 +7,12 @@ import { fieldsOf, follow } from "./walk.js";
 type Issue = z.core.$ZodIssue;
 type Problem = { readonly path: Path; readonly text: string; readonly at?: "key" };
 
-const show = (value: unknown): string => JSON.stringify(value) ?? String(value);
+const LONGEST = 200;
+
+const show = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+};
 const dotted = (path: Path): string => path.map(String).join(".");
 
 const kindOf = (value: unknown): string =>
@@ -27,7 +32,12 @@ const choicesOf = (issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] =>
 
 /** `it must be at least 1`, and its three sisters. */
 const boundText = (issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string => {
-  if (issue.origin === "string") return "it must not be empty";
+  if (issue.origin === "string")
+    return issue.code === "too_small" ? "it must not be empty" : `it must be at most ${issue.maximum} characters long`;
+  if (issue.origin === "array")
+    return issue.code === "too_small"
+      ? `it must have at least ${issue.minimum} entries`
+      : `it must have at most ${issue.maximum} entries`;
   if (issue.code === "too_small") return `it must be ${issue.inclusive ? "at least" : "above"} ${issue.minimum}`;
   return `it must be ${issue.inclusive ? "at most" : "below"} ${issue.maximum}`;
 };
