@@ -1,5 +1,5 @@
 import { oneOf, UserError } from "../errors.js";
-import { didYouMean } from "./nearest.js";
+import { didYouMean, nearest } from "./nearest.js";
 
 /** What a value must be, in words that follow "it must be"; undefined where it is that. */
 export type Check = (value: unknown) => string | undefined;
@@ -89,12 +89,17 @@ export const checkOptions = (who: string, options: unknown, rules: Rules, needed
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(rules, name));
   if (unknown !== undefined)
     throw new UserError(
-      `${who}: there is no option ${unknown}${didYouMean(unknown, Object.keys(rules))}; the options are ${list(rules)}`,
+      `${who}: there is no option ${unknown}${guess(unknown, rules)}; the options are ${list(rules)}`,
     );
   for (const [name, check] of Object.entries(rules)) checkValue(who, name, given[name], check);
   const missing = needed.find((name) => given[name] === undefined);
   if (missing !== undefined)
     throw new UserError(`${who}: ${missing} is missing; it must be ${rules[missing]!(undefined)}`);
+};
+
+const guess = (name: string, rules: Rules): string => {
+  const meant = nearest(name, Object.keys(rules));
+  return meant === undefined ? "" : ` (did you mean ${meant}?)`;
 };
 
 const list = (rules: Rules): string => Object.keys(rules).join(", ");
