@@ -25,7 +25,7 @@ export const stepKeys = ({ seed, step }: DrawContext, indices: readonly number[]
 export const standardNormal = (key: Key): number => key.normal(1)[0]!;
 export const unit = (key: Key): number => key.uniform(1)[0]!;
 
-/** What every loss reads: images, noise, labels after dropout and before it. Unconditional samples have the null label. */
+/** What every loss reads: images, noise, labels before dropout and after it. Unconditional samples have the null label. */
 export const sampleDraws = ({ images, labels, indices }: RawBatch, context: DrawContext, labelDropout: number) => {
   const { each, noise } = stepKeys(context, indices);
   const none = BigInt(context.classes);
@@ -34,7 +34,7 @@ export const sampleDraws = ({ images, labels, indices }: RawBatch, context: Draw
   return {
     x_0: images,
     eps: noise("noise", images.length / indices.length),
-    labels: hidden ? used.map((label, j) => (hidden[j]! < labelDropout ? none : label)) : used,
-    originalLabels: used,
+    labels: used,
+    trained: hidden ? used.map((label, j) => (hidden[j]! < labelDropout ? none : label)) : used,
   };
 };

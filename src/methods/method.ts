@@ -64,15 +64,15 @@ export const oneTime =
   (x, t, y) =>
     network(x, t, t, y);
 
-/** The program inputs that every loss reads: x_0 and eps [B C H W]; labels after dropout, and before it (`originalLabels`). */
+/** The program inputs that every loss reads: x_0 and eps [B C H W]; labels after dropout, and before it. */
 export const sampleInputs = ({ batch, channels, side }: BatchShape) => {
   const image = { dtype: "float32", shape: [batch, channels, side, side] } as const;
   const label = { dtype: "int64", shape: [batch] } as const;
   return {
     x_0: input("x_0", image),
     eps: input("eps", image),
-    labels: input("labels", label),
-    originalLabels: input("originalLabels", label),
+    labels: input("trained", label),
+    original: input("labels", label),
   };
 };
 

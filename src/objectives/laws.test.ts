@@ -83,7 +83,7 @@ const expectedGradient = (
 
 const [t, s, r, l] = [column("t"), column("s"), column("r"), column("ratio")];
 const weight = { power: 0, epsilon: 1 };
-const draws = { x_0, eps, labels, originalLabels: labels };
+const draws = { x_0, eps, labels, original: labels };
 const oneTime =
   (model: Model): OneTimeNetwork =>
   (x, at) =>

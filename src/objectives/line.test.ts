@@ -36,7 +36,7 @@ test("for one-point data on the linear path the exact velocity has no flow match
 test("for one-point data the exact average velocity has no MeanFlow loss, and with r = t the target is the velocity", async () => {
   const exact: Network = (z, at) => z.sub(point).div(at); // trajectories are straight: the average is the velocity
   const options = { path: PATHS.linear, weight: { power: 1, epsilon: 0.01 }, nullLabel: 9 };
-  const draws = { x_0, eps, labels, originalLabels: labels, t };
+  const draws = { x_0, eps, labels, original: labels, t };
   const { error } = meanFlow({ network: exact, ...options })({ ...draws, r });
   for (const value of (await run({ error }, feeds)).error!) expect(value).toBeLessThan(1e-9);
   const other: Network = (z, at, from) => z.mul(at.add(from));
@@ -51,7 +51,7 @@ test("MeanFlow's derivative is the central difference along (v, 1, 0)", async ()
     x_0,
     eps,
     labels,
-    originalLabels: labels,
+    original: labels,
     t,
     r,
   });

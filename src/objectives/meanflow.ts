@@ -29,12 +29,12 @@ export type MeanFlowOptions = {
   readonly firstSample?: number;
 };
 
-/** r ≤ t [n 1 1 1] in [0, 1]; labels after dropout, `originalLabels` before it, int64 [n]. */
+/** r ≤ t [n 1 1 1] in [0, 1]; labels after dropout, `original` before it, int64 [n]. */
 export type MeanFlowDraws = {
   readonly x_0: Tensor;
   readonly eps: Tensor;
   readonly labels: Tensor;
-  readonly originalLabels: Tensor;
+  readonly original: Tensor;
   readonly t: Tensor;
   readonly r: Tensor;
 };
@@ -49,7 +49,7 @@ const inside = (t: Tensor, [start, end]: readonly [number, number]): Tensor =>
 /** v_g = v_∅ + ω (v − v_∅) for κ = 0, else ω v + (1 − ω − κ) v_∅ + κ v_y, with v_• = sg u(z, t, t, •). */
 const guidedVelocity = (
   options: MeanFlowOptions,
-  { labels, originalLabels, t }: Omit<MeanFlowDraws, "r">,
+  { labels, original, t }: Omit<MeanFlowDraws, "r">,
   z_t: Tensor,
   v: Tensor,
 ): Tensor => {
@@ -58,10 +58,7 @@ const guidedVelocity = (
   const { omega, kappa, interval } = guidance;
   const none = full(nullLabel, labels.type);
   const samples = samplesFrom(firstSample, labels);
-  const calls = [
-    [z_t, t, t, none, samples] as const,
-    ...(kappa > 0 ? [[z_t, t, t, originalLabels, samples] as const] : []),
-  ];
+  const calls = [[z_t, t, t, none, samples] as const, ...(kappa > 0 ? [[z_t, t, t, original, samples] as const] : [])];
   const [v_null, v_y] = evaluate(network, calls).map((u) => stopGradient(u));
   const without = v.mul(omega).add(v_null!.mul(1 - omega - kappa));
   const v_g = v_y ? without.add(v_y.mul(kappa)) : without;

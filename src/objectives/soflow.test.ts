@@ -30,7 +30,7 @@ const samples = {
   x_0: float("x_0", BATCH, ...IMAGE),
   eps: float("eps", BATCH, ...IMAGE),
   labels: labels("labels"),
-  originalLabels: labels("originalLabels"),
+  original: labels("original"),
 };
 const velocityDraws: VelocityDraws = { ...samples, t: times("t") };
 const consistencyDraws: ConsistencyDraws = {
@@ -43,7 +43,7 @@ const feeds = {
   x_0: gaussian("x_0", [BATCH, ...IMAGE]),
   eps: gaussian("eps", [BATCH, ...IMAGE]),
   labels: [1, NULL, 2, 0],
-  originalLabels: [1, 3, 2, 0],
+  original: [1, 3, 2, 0],
   t: [0.9, 0.2, 0.55, 0.35],
   time1: [0.1, 0.3, 0.9, 0.05],
   time2: [0.9, 0.5, 0.4, 1],
@@ -236,7 +236,7 @@ describe("guidance", () => {
 
   test("the target of a guided velocity loss carries no gradient", () => {
     const o = options({ guidance: GUIDANCE, weight: { power: 0, epsilon: 1 } });
-    const { t, labels, originalLabels } = velocityDraws;
+    const { t, labels, original } = velocityDraws;
     const { x_t, v_t } = along(o.path, t, samples);
     const frozen = networkOf(float("frozen")); // the same network, its weight under a name that is not differentiated
     const none = constant([NULL, NULL, NULL, NULL], [BATCH], "int64");
@@ -244,7 +244,7 @@ describe("guidance", () => {
       t,
       v_t,
       v_null: frozen(x_t, t, t, none),
-      v_y: frozen(x_t, t, t, originalLabels),
+      v_y: frozen(x_t, t, t, original),
       dropped: reshape(equal(labels, none), { shape: t.shape }),
     });
     const squared = someNetwork(x_t, t, t, labels).sub(v_star).square().mean();

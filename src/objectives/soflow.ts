@@ -25,9 +25,9 @@ export type SoFlowOptions = {
 
 /**
  * Samples of one loss: x_0 and eps [n C H W]; `labels` int64 [n] as the network is trained on them, dropped ones null;
- * `originalLabels` the same before dropout.
+ * `original` the same before dropout.
  */
-type Samples = { readonly x_0: Tensor; readonly eps: Tensor; readonly labels: Tensor; readonly originalLabels: Tensor };
+type Samples = { readonly x_0: Tensor; readonly eps: Tensor; readonly labels: Tensor; readonly original: Tensor };
 
 /** t [n 1 1 1] in (0, 1). */
 export type VelocityDraws = Samples & { readonly t: Tensor };
@@ -91,7 +91,7 @@ export const velocityLoss =
 
 const consistencyStages = function* (options: SoFlowOptions, draws: ConsistencyDraws): Staged<Loss> {
   const { path, coefficients, weight, nullLabel, firstSample = 0 } = options;
-  const { labels, originalLabels } = draws;
+  const { labels, original } = draws;
   const samples = samplesFrom(firstSample, labels);
   const { t, s, l } = middleTimes(draws.time1, draws.time2, draws.ratio);
   const { x_t, v_t } = along(path, t, draws);
@@ -99,7 +99,7 @@ const consistencyStages = function* (options: SoFlowOptions, draws: ConsistencyD
   const none = full(nullLabel, labels.type);
   const ask: Call[] = [
     ...(guided ? [[x_t, t, t, none, samples] as const] : []),
-    ...(own ? [[x_t, t, t, originalLabels, samples] as const] : []),
+    ...(own ? [[x_t, t, t, original, samples] as const] : []),
   ];
   const [v_null, v_y] = guided ? (yield { frozen: ask }).frozen.map((F) => velocity(coefficients, x_t, t, F)) : [];
   const v_star = targetVelocity(options, draws, { v_t, t, ...(v_null && { v_null }), ...(v_y && { v_y }) });

@@ -56,10 +56,10 @@ const buildCase = (setting: Case, batch: number) => {
   const x_0 = float("x_0", image);
   const labels = input("labels", { dtype: "int64", shape: [batch] });
   const none = full(TINY.classes, labels.type);
-  const originalLabels = setting.labels ? labels : none;
+  const original = setting.labels ? labels : none;
   // The official code drops labels only where it guides: with ω = 1 every label is used.
   const drops = setting.labels && setting.cfg_scale > 1;
-  const trained = drops ? where(input("dropped", { dtype: "bool", shape: [batch] }), none, labels) : originalLabels;
+  const trained = drops ? where(input("dropped", { dtype: "bool", shape: [batch] }), none, labels) : original;
   const options = {
     network: F,
     path: PATHS[setting.noising.toLowerCase() as keyof typeof PATHS],
@@ -73,7 +73,7 @@ const buildCase = (setting: Case, batch: number) => {
     time2: float("time2", [batch, 1, 1, 1]),
     ratio: float("ratio", []),
   };
-  const samples = { x_0, labels: trained, originalLabels };
+  const samples = { x_0, labels: trained, original };
   const v = velocityLoss(options)({ ...samples, eps: float("eps_v", image), t: float("t", [batch, 1, 1, 1]) });
   const c = consistencyLoss(options)({ ...samples, eps: float("eps_c", image), ...times });
   const loss = v.loss.mul(VELOCITY_SHARE).add(c.loss.mul(1 - VELOCITY_SHARE));

@@ -54,7 +54,7 @@ const buildCase = (setting: Case, batch: number) => {
     x_0: float("x_0", image),
     eps: float("eps", image),
     labels: setting.labels ? where(dropped, none, labels) : none,
-    originalLabels: setting.labels ? labels : none,
+    original: setting.labels ? labels : none,
     t: float("t", [batch, 1, 1, 1]),
     r: float("r", [batch, 1, 1, 1]),
   });

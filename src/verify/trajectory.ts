@@ -42,8 +42,8 @@ const batchOf = (fixture: Fixture, k: number) => {
   return {
     x_0: filled(fixture, `step${k}.data`, [BATCH, ...image]),
     eps: Float32Array.from([...noise("velocity", VELOCITY), ...noise("consistency", BATCH - VELOCITY)]),
-    originalLabels: labels,
-    labels: labels.map((label, j) => ((k + j) % 7 === 0 ? BigInt(TINY.classes) : label)),
+    labels,
+    trained: labels.map((label, j) => ((k + j) % 7 === 0 ? BigInt(TINY.classes) : label)),
     t: times("t", VELOCITY),
     time1: times("time1", BATCH - VELOCITY),
     time2: times("time2", BATCH - VELOCITY),
