@@ -2,6 +2,10 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Runtime } from "../src/runtime/index.js";
+import { modelImages } from "../src/train/evaluate/modelImages.js";
+import { SoFlow } from "../src/train/pretrained.js";
+import { drawSamples } from "../src/train/sample.js";
 import { soflow } from "./cli.js";
 import { writeTinyModel } from "./serve/model.js";
 
@@ -86,8 +90,6 @@ const ENTRANCES: readonly (readonly [string, (source: string) => readonly string
   ["sample", (source) => ["sample", source, "--out", at("out.png")]],
   ["export", (source) => ["export", source, "--out", at("out")]],
   ["serve", (source) => ["serve", source, "--port", "0"]],
-  ["site", (source) => ["site", source, "--out", at("out")]],
-  ["evaluate", (source) => ["evaluate", source, at("nowhere"), "--count", "10", "--out", at("out")]],
 ];
 
 test.each(ENTRANCES)("%s refuses a model of a later version, and networks beyond all limits", async (_, words) => {
@@ -97,4 +99,12 @@ test.each(ENTRANCES)("%s refuses a model of a later version, and networks beyond
     ["deep", "config.json does not describe a model: network.depth is 1000000; it must be at most 512"],
   ] as const)
     await expectRefused(words(at(name)), line);
+});
+
+test("so do the library's entrances, and what evaluates a model", async () => {
+  const line = "config.json does not describe a model: network.depth is 1000000; it must be at most 512";
+  await expect(SoFlow.fromPretrained(at("deep"))).rejects.toThrow(line);
+  await expect(drawSamples({ source: at("deep"), count: 1, seed: 0 })).rejects.toThrow(line);
+  const runtime = {} as Runtime; // nothing of it is touched
+  await expect(modelImages(runtime, at("deep"), { count: 1, seed: 0 })).rejects.toThrow(line);
 });

@@ -4,7 +4,7 @@ import { gradients } from "../autodiff/index.js";
 import { UserError } from "../errors.js";
 import { sizeOf } from "../graph/dtype.js";
 import { lower } from "../onnx/index.js";
-import { input, inputName } from "../ops/index.js";
+import { input } from "../ops/index.js";
 import type { Network } from "../paths/index.js";
 import { DEFAULT_OPTIONS, planSampler, SAMPLERS, type SamplerName } from "../samplers/index.js";
 import { parseConfig } from "../train/config/index.js";
@@ -18,7 +18,6 @@ import {
   samplersAt,
   trainedBy,
 } from "./index.js";
-import { sampleInputs } from "./method.js";
 
 const KINDS = Object.keys(METHODS) as MethodKind[];
 const NAMES = Object.keys(SAMPLERS) as SamplerName[];
@@ -172,8 +171,4 @@ test("pairs of noise levels are neighbours on a grid that grows through training
   };
   for (const value of [...gap(0), ...gap(99)]) expect(value).toBeGreaterThan(0);
   expect(Math.max(...gap(99))).toBeLessThan(Math.min(...gap(0)));
-});
-
-test("a loss's samples are called as the program inputs that they are", () => {
-  for (const [name, tensor] of Object.entries(sampleInputs(shape))) expect(inputName(tensor)).toBe(name);
 });

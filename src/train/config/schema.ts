@@ -154,7 +154,7 @@ export const configSchema = sections.superRefine((config, context) => {
   if (unseen) refuse(["evaluation", unseen.field], `evaluation.${unseen.field} ${unseen.text}`);
   const unfit = objectiveProblem(config.objective, config.train.steps);
   const { batch, microBatches: parts } = config.train;
-  const large = batchProblem(config);
+  const large = problem === undefined ? batchProblem(config) : undefined; // sizes beyond all limits are said already
   if (large) refuse(["train", "batch"], large);
   if (!dividesEvenly(batch, parts, openMethod(config.objective).firstShare))
     refuse(["train", "microBatches"], microBatchProblem(batch, parts, openMethod(config.objective).firstShare));
