@@ -22,7 +22,7 @@ const BELOW_TRAIN = [
 ];
 
 /** What every folder may import; among themselves, leaves import only errors and dtype (src/graph/dtype.ts). */
-const LEAVES = ["errors", "dtype", "random", "formats", "fields"];
+const LEAVES = ["errors", "dtype", "random", "formats", "fields", "checks"];
 /** Folder → folders it may import, beside itself and LEAVES. */
 const ALLOWED = {
   errors: [],
@@ -30,6 +30,7 @@ const ALLOWED = {
   dtype: [],
   random: [],
   formats: [],
+  checks: [],
   graph: [],
   ops: ["graph"],
   autodiff: ["graph", "ops"],

@@ -2,7 +2,8 @@ import { z } from "zod";
 import type { ParameterisationName, PathName } from "./paths/index.js";
 
 /** The small vocabulary that the schema is written in. Bounds are inclusive unless the name says otherwise. */
-export const count = (least = 1) => z.number().int().min(least);
+export const count = (least = 1, most: number = Number.MAX_SAFE_INTEGER) =>
+  most === Number.MAX_SAFE_INTEGER ? z.number().int().min(least) : z.number().int().min(least).max(most);
 export const above0 = () => z.number().gt(0);
 export const atLeast0 = () => z.number().min(0);
 export const share = () => z.number().min(0).max(1);

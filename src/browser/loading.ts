@@ -1,4 +1,5 @@
 import type * as Ort from "onnxruntime-web";
+import { checkManifest } from "../checks/manifest.js";
 import { WEB_FILES } from "../runtime/webFiles.js";
 import type { Manifest } from "../train/export/manifest.js";
 import { fetchJson, fetchKept } from "./fetching.js";
@@ -85,7 +86,7 @@ export const load = async (
 ): Promise<{ model: LoadedModel; sessions: Sessions }> => {
   const base = withSlash(options.url);
   const manifest = await fetchJson<Manifest>(`${base}manifest.json`, options.headers);
-  if (manifest.format !== "soflow-export") throw new Error(`${base} is not a folder that soflow export wrote`);
+  checkManifest(manifest, base);
   const [files, devices] = [await fetchFiles(base, manifest, options, onProgress), await devicesFor(options.device)];
   for (const [i, device] of devices.entries())
     try {

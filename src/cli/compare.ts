@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { LIMITS } from "../checks/limits.js";
 import type { CompareConfig } from "../compare/schema.js";
 import { oneOf } from "../errors.js";
 import { UsageError } from "./errors.js";
@@ -45,6 +46,6 @@ export const compareCommand = (run: (options: CompareOptions) => Promise<void>):
     )
     .option("--set <field=value>", "override a field of the configuration; may be repeated", repeated, [])
     .option("--out <dir>", "folder of the comparison (default: the configuration's out)")
-    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1, LIMITS.threads))
     .addHelpText("after", EXAMPLES)
     .action((flags: Flags) => interruptible(async (signal) => run(await readOptions(flags, signal))));

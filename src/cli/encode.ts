@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
+import { LIMITS } from "../checks/limits.js";
 import type { EncodeImagesOptions } from "../train/encode/index.js";
 import { UsageError } from "./errors.js";
 import { interruptible } from "./interrupt.js";
@@ -87,7 +88,7 @@ export const encodeCommand = (run: (job: EncodeJob) => Promise<void>): Command =
     .option("--flip", "encode every image mirrored too")
     .option("--part <i/n>", "encode the i-th of n parts", part)
     .option("--merge", "join parts, in their order, to the file that one run would have made")
-    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1, LIMITS.threads))
     .addHelpText("after", EXAMPLES)
     .action((paths: readonly string[], flags: Flags) =>
       interruptible(

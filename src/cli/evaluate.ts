@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
+import { LIMITS } from "../checks/limits.js";
 import type { SamplerName } from "../samplers/index.js";
 import type { EvaluateOptions as LibraryOptions } from "../train/evaluate/index.js";
 import { UsageError } from "./errors.js";
@@ -90,9 +91,9 @@ export const evaluateCommand = (run: (options: EvaluateOptions) => Promise<void>
       "--features <dir>",
       "folder of soflow features train, inception, or a file of its weights (.pth, .pb) (required)",
     )
-    .option("-n, --count <n>", "images; at most as many as there are", wholeNumber(2), 50_000)
+    .option("-n, --count <n>", "images; at most as many as there are", wholeNumber(2, LIMITS.count), 50_000)
     .option("--sampler <name>", `how to draw: ${SAMPLER_NAMES.join(", ")}`)
-    .option("--steps <n>", "steps of the sampler", wholeNumber(1))
+    .option("--steps <n>", "steps of the sampler", wholeNumber(1, LIMITS.steps))
     .option("--guidance <w>", "classifier-free guidance", decimal)
     .option("--seed <n>", "seed of the noise", wholeNumber(0), 0)
     .option("--repeats <n>", "draw with as many seeds, from --seed on: figures get a deviation", wholeNumber(2))
@@ -100,7 +101,7 @@ export const evaluateCommand = (run: (options: EvaluateOptions) => Promise<void>
     .option("--pairs <n>", "images compared pair by pair: precision, recall, kernel distance", wholeNumber(4), 50_000)
     .option("--part <i/n>", "compute features of part i of n alone", share)
     .option("--merge <dirs...>", "output folders of parts")
-    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1, LIMITS.threads))
     .option("--cache <dir>", "where the features of references are kept", "runs/reference-features")
     .option("--out <dir>", "the folder to write", "runs/evaluation")
     .addHelpText("after", EXAMPLES)

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { LIMITS } from "../checks/limits.js";
 import type { ExportOptions as LibraryOptions } from "../train/export/export.js";
 import { UsageError } from "./errors.js";
 import { wholeNumber } from "./options.js";
@@ -37,7 +38,7 @@ export const exportCommand = (run: (options: ExportOptions) => Promise<void>): C
         .default("float32"),
     )
     .option("--vae <dir>", "folder of the autoencoder that becomes part of the model, for models that draw latents")
-    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1, LIMITS.threads))
     .addHelpText("after", EXAMPLES)
     .action(async (source: string, { out, ...flags }: Flags) => {
       if (out === undefined) throw new UsageError("export: --out is missing; give the folder to make");

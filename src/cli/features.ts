@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { LIMITS } from "../checks/limits.js";
 import type { TrainFeaturesOptions } from "../train/evaluate/index.js";
 import { UsageError } from "./errors.js";
 import { interruptible } from "./interrupt.js";
@@ -34,11 +35,11 @@ const trainCommand = (run: (options: FeaturesOptions) => Promise<void>): Command
     .argument("<data>", "preset or YAML file with data, folder of images with a folder a label, or tar files")
     .option("--out <dir>", "the folder to write (required)")
     .option("--name <name>", "what figures are called by (default: of the data)")
-    .option("--steps <n>", "training steps", wholeNumber(1), 600)
-    .option("--batch <n>", "images per step", wholeNumber(1), 128)
-    .option("--size <n>", "side of the images of a folder or tar files", wholeNumber(8), 32)
+    .option("--steps <n>", "training steps", wholeNumber(1, LIMITS.trainSteps), 600)
+    .option("--batch <n>", "images per step", wholeNumber(1, LIMITS.batch), 128)
+    .option("--size <n>", "side of the images of a folder or tar files", wholeNumber(8, LIMITS.imageSize), 32)
     .option("--seed <n>", "seed of weights and order", wholeNumber(0), 0)
-    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1, LIMITS.threads))
     .addHelpText("after", EXAMPLES)
     .action((data: string, { out, name, ...flags }: Flags) =>
       interruptible(

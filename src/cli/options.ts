@@ -1,12 +1,13 @@
 import { InvalidArgumentError } from "commander";
 
-/** Parses a whole number of at least `least`, as an option's argument. */
+/** Parses a whole number of at least `least`, and at most `most` where that is given, as an option's argument. */
 export const wholeNumber =
-  (least: number) =>
+  (least: number, most?: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
+    if (!/^\d+$/.test(text) || value < least || (most === undefined && !Number.isSafeInteger(value)))
       throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
+    if (most !== undefined && value > most) throw new InvalidArgumentError(`It must be at most ${most}.`);
     return value;
   };
 

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { LIMITS } from "../checks/limits.js";
 import type { SampleOptions as LibraryOptions } from "../train/sample.js";
 import { decimal, labelList, outputKind, SAMPLER_NAMES, wholeNumber } from "./options.js";
 
@@ -41,9 +42,13 @@ export const sampleCommand = (run: (options: SampleOptions) => Promise<void>): C
   new Command("sample")
     .description("Draw images from a trained model.")
     .argument("<run-or-model>", "run folder, model folder or checkpoint")
-    .option("--count <n>", "number of images", wholeNumber(1), 64)
+    .option("--count <n>", "number of images", wholeNumber(1, LIMITS.count), 64)
     .option("--sampler <name>", "how to draw (default: as the model's method is usually drawn from)")
-    .option("--steps <n>", "steps of the sampler (default: the method's; 1 for one-step models)", wholeNumber(1))
+    .option(
+      "--steps <n>",
+      "steps of the sampler (default: the method's; 1 for one-step models)",
+      wholeNumber(1, LIMITS.steps),
+    )
     .option("--guidance <w>", "classifier-free guidance, for models trained without it (default: 1)", decimal)
     .option("--eta <x>", "ddim: 0 is deterministic, 1 as noisy as ancestral (default: 0)", decimal)
     .option("--churn <x>", "edm: amount of noise put back (default: 0)", decimal)
@@ -51,15 +56,15 @@ export const sampleCommand = (run: (options: SampleOptions) => Promise<void>): C
     .option("--rtol <x>", "dopri5: relative tolerance (default: 1e-3)", decimal)
     .option("--labels <list>", 'labels to draw in turn, "0,1,2" or "0-9" (default: all labels)', labelList)
     .option("--precision <kind>", "float32, or int8: faster on large models, about 1 % off", precision, "float32")
-    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1, LIMITS.threads))
     .option("--seed <n>", "seed of the noise", wholeNumber(0), 0)
-    .option("--batch <n>", "images per network evaluation", wholeNumber(1), 64)
+    .option("--batch <n>", "images per network evaluation", wholeNumber(1, LIMITS.batch), 64)
     .addOption(
       new Option("--out <path>", ".png, .npz, or a folder with a final slash")
         .argParser(output)
         .default(output("samples.png"), "samples.png"),
     )
-    .option("--scale <n>", "enlarge each pixel n times in PNG output", wholeNumber(1), 1)
+    .option("--scale <n>", "enlarge each pixel n times in PNG output", wholeNumber(1, LIMITS.scale), 1)
     .option("--vae <dir>", "folder of the autoencoder, for models that draw latents")
     .option("--weights <which>", "ema (averaged) or model (last step)", weightsChoice, "ema")
     .addHelpText("after", EXAMPLES)

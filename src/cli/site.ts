@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { LIMITS } from "../checks/limits.js";
 import type { SiteOptions as LibraryOptions } from "../serve/site.js";
 import { UsageError } from "./errors.js";
 import { wholeNumber } from "./options.js";
@@ -32,7 +33,7 @@ export const siteCommand = (run: (options: SiteOptions) => Promise<void>): Comma
         .default("float32"),
     )
     .option("--vae <dir>", "folder of the autoencoder that becomes part of the models, for models that draw latents")
-    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1, LIMITS.threads))
     .addHelpText("after", EXAMPLES)
     .action(async (models: string[], { out, ...flags }: Flags) => {
       if (out === undefined) throw new UsageError("site: --out is missing; give the folder to make");

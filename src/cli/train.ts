@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Command } from "commander";
+import { LIMITS } from "../checks/limits.js";
 import { oneOf } from "../errors.js";
 import type { Config } from "../train/config/index.js";
 import { UsageError } from "./errors.js";
@@ -79,7 +80,7 @@ export const trainCommand = (run: (options: TrainOptions) => Promise<void>): Com
     .option("--set <field=value>", "override a field of the configuration; may be repeated", repeated, [])
     .option("--out <dir>", "run folder (default: the configuration's out)")
     .option("--resume-from <checkpoint>", "go on from a checkpoint")
-    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the runtime (default: all cores)", wholeNumber(1, LIMITS.threads))
     .addHelpText("after", EXAMPLES)
     .action((folder: string | undefined, flags: Flags) =>
       interruptible(async (signal) => run(await readOptions(folder, flags, signal))),

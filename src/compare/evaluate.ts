@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import sharp from "sharp";
-import { readIfPresent } from "../files/index.js";
 import { sizeOf } from "../graph/dtype.js";
 import { methodOf, type SamplerChoice } from "../methods/index.js";
 import type { Runtime } from "../runtime/index.js";
@@ -9,9 +8,10 @@ import type { Config } from "../train/config/index.js";
 import { writeFileAtomically } from "../train/files.js";
 import { collect, Generator, readWeights } from "../train/generate.js";
 import { sheetOf } from "../train/picture.js";
+import { readJson } from "../train/readJson.js";
 import { runPaths } from "../train/runFolder.js";
 import { openSource } from "../train/source.js";
-import type { Cell, MethodResult } from "./result.js";
+import { type Cell, type MethodResult, measuredSchema } from "./result.js";
 import type { CompareConfig } from "./schema.js";
 import type { Yardstick } from "./yardstick.js";
 
@@ -69,7 +69,7 @@ const measureOne = async (source: string, choice: SamplerChoice, count: number, 
     const metrics = await yardstick.measure(drawn.images, drawn.labels);
     return { ...drawn, metrics, network: description.network };
   } finally {
-    generator.release();
+    await generator.release();
   }
 };
 
@@ -110,8 +110,7 @@ const curveOf = async (config: Config, kind: string, work: Work, tick: (what: st
 
 /** The measurements of this identity that a run folder holds. */
 const readKept = async (path: string, identity: string): Promise<Omit<Kept, "identity">> => {
-  const text = await readIfPresent(path);
-  const known = text === undefined ? undefined : (JSON.parse(text) as Kept);
+  const known = await readJson(measuredSchema, path, "; delete it to have this run measured again");
   return known?.identity === identity ? known : { cells: [] };
 };
 

@@ -1,3 +1,33 @@
+import { z } from "zod";
+
+const number = z.number();
+/** A number that is not finite is null in JSON. */
+const metric = number.nullish().transform((value) => value ?? undefined);
+const metricsSchema = z.object({
+  frechet: metric,
+  accuracy: metric,
+  slicedWasserstein: metric,
+  energy: metric,
+  exact: metric,
+});
+
+const cellSchema = z.object({
+  evaluations: number,
+  sampler: z.string(),
+  steps: number,
+  usual: z.boolean(),
+  metrics: metricsSchema,
+  sheet: z.string(),
+});
+
+/** What was measured of a run and is read back: `measured.json`. A metric of the curve that is not finite is null there. */
+export const measuredSchema = z.object({
+  identity: z.string(),
+  cells: z.array(cellSchema),
+  /** Absent while a run is still being measured. */
+  curve: z.array(z.tuple([number, number.nullable().transform((value) => value ?? Number.NaN)])).optional(),
+});
+
 /** Numbers that a set of samples is measured by; smaller is better but for `accuracy`. */
 export type Metrics = {
   /** Fréchet distance of features to those of the data. */

@@ -1,7 +1,9 @@
 import { readdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
+import { LIMITS } from "../checks/limits.js";
 import { UserError } from "../errors.js";
+import { count } from "../fields.js";
 import { isPresent } from "../files/index.js";
 import {
   type Config,
@@ -12,7 +14,6 @@ import {
   readConfigFile,
 } from "../train/config/index.js";
 
-const count = (least = 1) => z.number().int().min(least);
 const fields = () => z.record(z.string(), z.unknown()).default({});
 
 const methodSchema = z
@@ -25,32 +26,40 @@ const methodSchema = z
 
 const budgetSchema = z
   .strictObject({
-    steps: count().optional().describe("optimiser steps of every method"),
+    steps: count(1, LIMITS.trainSteps).optional().describe("optimiser steps of every method"),
     seconds: z.number().gt(0).optional().describe("seconds of training instead; steps then differ by method"),
   })
   .describe("how long each method trains");
 
 const evaluationSchema = z
   .strictObject({
-    samples: count(2).default(10_000).describe("samples behind each number"),
-    evaluations: z.array(count()).min(1).default([1, 2, 4, 8]).describe("network evaluations per sample to measure"),
-    longest: count(2).default(64).describe("evaluations at which methods of many steps are measured as well"),
+    samples: count(2, LIMITS.count).default(10_000).describe("samples behind each number"),
+    evaluations: z
+      .array(count(1, LIMITS.steps))
+      .min(1)
+      .default([1, 2, 4, 8])
+      .describe("network evaluations per sample to measure"),
+    longest: count(2, LIMITS.steps)
+      .default(64)
+      .describe("evaluations at which methods of many steps are measured as well"),
     alternatives: z.boolean().default(true).describe("measure a method's other samplers too, up to 8 evaluations"),
-    curvePoints: count().default(5).describe("points of the quality curve through training"),
-    curveSamples: count(2).default(2000).describe("samples behind each point of that curve"),
+    curvePoints: count(1, 10_000).default(5).describe("points of the quality curve through training"),
+    curveSamples: count(2, LIMITS.count).default(2000).describe("samples behind each point of that curve"),
   })
   .prefault({})
   .describe("what is measured");
 
 const judgeSchema = z
   .strictObject({
-    steps: count().default(600).describe("training steps of the classifier that gives features and label accuracy"),
-    batch: count().default(128).describe("images per step"),
+    steps: count(1, LIMITS.trainSteps)
+      .default(600)
+      .describe("training steps of the classifier that gives features and label accuracy"),
+    batch: count(1, LIMITS.batch).default(128).describe("images per step"),
     learningRate: z.number().gt(0).default(2e-3).describe("rate after the warm-up"),
-    patch: count().optional().describe("side of its patches; by default a quarter of the image"),
-    width: count(4).default(96).describe("numbers in a feature"),
-    depth: count().default(2).describe("number of blocks"),
-    heads: count().default(4).describe("attention heads per block"),
+    patch: count(1, LIMITS.imageSize).optional().describe("side of its patches; by default a quarter of the image"),
+    width: count(4, LIMITS.width).default(96).describe("numbers in a feature"),
+    depth: count(1, LIMITS.depth).default(2).describe("number of blocks"),
+    heads: count(1, LIMITS.heads).default(4).describe("attention heads per block"),
   })
   .prefault({})
   .describe("the classifier that judges images; points need none");
@@ -63,8 +72,8 @@ export const compareSchema = z
     model: commonSections.model,
     optimizer: commonSections.optimizer,
     ema: commonSections.ema,
-    batch: count().describe("samples per step"),
-    threads: count().nullable().default(null).describe("threads of the runtime; null uses all cores"),
+    batch: count(1, LIMITS.batch).describe("samples per step"),
+    threads: count(1, LIMITS.threads).nullable().default(null).describe("threads of the runtime; null uses all cores"),
     budget: budgetSchema,
     methods: z.record(z.string(), methodSchema).describe("what is compared, by a name of your own"),
     evaluation: evaluationSchema,

@@ -1,10 +1,14 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
+import { LIMITS } from "../checks/limits.js";
 import { UserError } from "../errors.js";
-import { isPresent, readIfPresent } from "../files/index.js";
+import { count } from "../fields.js";
+import { isPresent } from "../files/index.js";
 import { type Config, parseConfig } from "../train/config/index.js";
 import { writeFileAtomically } from "../train/files.js";
 import { modelPaths } from "../train/model.js";
+import { readJson } from "../train/readJson.js";
 import { runPaths } from "../train/runFolder.js";
 import { learningOf } from "../train/sameRun.js";
 import { type Listeners, timeApart, trainApart } from "./process.js";
@@ -12,13 +16,12 @@ import { type CompareConfig, trainingConfig } from "./schema.js";
 
 /** What is kept beside a run for its comparison: the steps that were decided, and the memory that was seen. */
 type Record = { readonly steps: number; readonly peakMemory: number };
+const recordSchema = z.object({ steps: count(1, LIMITS.trainSteps), peakMemory: z.number().min(0) });
 
 const recordPath = (folder: string): string => join(folder, "comparison.json");
 
-const readRecord = async (folder: string): Promise<Record | undefined> => {
-  const text = await readIfPresent(recordPath(folder));
-  return text === undefined ? undefined : (JSON.parse(text) as Record);
-};
+const readRecord = (folder: string): Promise<Record | undefined> =>
+  readJson(recordSchema, recordPath(folder), `; delete it to have ${folder} timed again`);
 
 const writeRecord = (folder: string, record: Record): Promise<void> =>
   writeFileAtomically(recordPath(folder), `${JSON.stringify(record)}\n`);

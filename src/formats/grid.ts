@@ -40,15 +40,29 @@ export type GridOptions = {
   readonly margin?: number;
 };
 
-/** Lays images out in rows on a dark ground, each under its label where labels are given. */
-export const grid = (
-  images: ImageBytes,
-  { columns = Math.ceil(Math.sqrt(images.count)), scale = 1, labels, margin = 2 }: GridOptions = {},
-): Picture => {
+/** Most pixels of a picture: 16384 × 16384, 805 MB in memory. */
+export const MOST_PIXELS = 2 ** 28;
+
+const layout = (
+  { count, size }: Pick<ImageBytes, "count" | "size">,
+  { columns = Math.ceil(Math.sqrt(count)), scale = 1, labels, margin = 2 }: GridOptions,
+) => {
   const caption = labels ? GLYPH.height * captionScale(scale) + margin * 2 : 0;
-  const cell = { width: images.size * scale + margin, height: images.size * scale + margin + caption };
-  const rows = Math.ceil(images.count / columns);
+  const cell = { width: size * scale + margin, height: size * scale + margin + caption };
+  const rows = Math.ceil(count / columns);
   const [width, height] = [columns * cell.width + margin, rows * cell.height + margin];
+  return { columns, scale, labels, margin, caption, cell, width, height };
+};
+
+/** Width and height in pixels of what `grid` makes of so many images of a size. */
+export const gridSize = (images: Pick<ImageBytes, "count" | "size">, options: GridOptions = {}) => {
+  const { width, height } = layout(images, options);
+  return { width, height };
+};
+
+/** Lays images out in rows on a dark ground, each under its label where labels are given. */
+export const grid = (images: ImageBytes, options: GridOptions = {}): Picture => {
+  const { columns, scale, labels, margin, caption, cell, width, height } = layout(images, options);
   const picture = { width, height, rgb: new Uint8Array(width * height * 3).fill(24) };
   for (let i = 0; i < images.count; i++) {
     const [left, top] = [margin + (i % columns) * cell.width, margin + Math.floor(i / columns) * cell.height];

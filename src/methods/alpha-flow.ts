@@ -198,7 +198,7 @@ export const alphaFlowMethod = defineMethod({
       return n === count ? velocities : joined(velocities, n, trajectories(), count - n);
     };
   },
-  trained: ({ kind }) => ({ kind }),
+  kept: [],
   // f = z − (t − r) u(z, t, r): the average velocity carries z from t to r
   outputs: (_, { network, c }) => ({
     ode: { slope: (z, t) => network(z, t, t, c), times: sampleTimes },

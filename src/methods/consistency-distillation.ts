@@ -31,7 +31,7 @@ export const consistencyDistillation = defineMethod({
   },
   targetDecay: ({ decay }) => decay,
   teacher: ({ teacher }) => teacher,
-  trained: ({ kind }) => ({ kind }),
+  kept: [],
   outputs: consistencyOutputs,
   guidance: "none",
   samplers: consistencySamplers,

@@ -53,7 +53,7 @@ export const consistency = defineMethod({
   loss: ({ metric, weight }, { network, target }) =>
     consistencyTraining({ network: oneTime(network), teacher: oneTime(target), metric, weight }),
   targetDecay: (settings, k, steps) => stage(settings, k - 1, steps).decay,
-  trained: ({ kind }) => ({ kind }),
+  kept: [],
   outputs: consistencyOutputs,
   guidance: "none",
   samplers: consistencySamplers,

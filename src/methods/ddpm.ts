@@ -33,7 +33,7 @@ export const ddpm = defineMethod({
     }),
   }),
   loss: (_, { network }) => objective({ network: oneTime(network) }),
-  trained: ({ kind }) => ({ kind }),
+  kept: [],
   outputs: (_, { network, guided }) => ({
     noise: { eps: guided(oneTime(network)), alphaBars: alphaBars(DDPM_STEPS) },
     deviation: 1,

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { Problem } from "../fields.js";
 import type { HostArray } from "../graph/dtype.js";
 import type { Tensor } from "../graph/tensor.js";
@@ -55,17 +55,17 @@ export type TrainedMethod = {
 type Batch<D extends Draws> = GuidedSamples & { readonly [K in keyof D]: Tensor };
 
 /**
- * A method: an objective and all that training and sampling need to know of it. S: its settings; T: those that sampling
+ * A method: an objective and all that training and sampling need to know of it. S: its settings; K: those that sampling
  * reads; D: its random inputs.
  */
-export type MethodSpec<S extends MethodSettings, T extends TrainedMethod, D extends Draws> = {
+export type MethodSpec<S extends MethodSettings, K extends keyof S, D extends Draws> = {
   readonly kind: S["kind"];
   /** For people, in the middle of a sentence. */
   readonly name: string;
   readonly paper: string;
   /** A tag of the model card, as the hub has it. */
   readonly tag: string;
-  readonly schema: z.ZodType<S>;
+  readonly schema: z.ZodObject & z.ZodType<S>;
   /** What does not fit between settings, or with a run of this many steps. */
   readonly problem?: (settings: S, steps: number) => Problem | undefined;
   /** Times that the network is conditioned on: t and s, or t alone. */
@@ -83,9 +83,10 @@ export type MethodSpec<S extends MethodSettings, T extends TrainedMethod, D exte
   readonly targetDecay?: (settings: S, k: number, steps: number) => number;
   /** Folder of the trained model that is distilled. */
   readonly teacher?: (settings: S) => string;
-  readonly trained: (settings: S) => T;
+  /** Settings that a trained model must keep, beside `kind`: those that `outputs` reads. */
+  readonly kept: readonly K[];
   /** What samplers can ask of a trained network. */
-  readonly outputs: (trained: T, network: TrainedNetwork) => Readings;
+  readonly outputs: (trained: Pick<S, "kind" | K>, network: TrainedNetwork) => Readings;
   /** Whether sampling itself can be guided; else the error says where guidance belongs, if anywhere. */
   readonly guidance: "in sampling" | "in training" | "none";
   readonly samplers: MethodSamplers;
@@ -107,25 +108,50 @@ export type OpenMethod = {
 
 /** A method without the types of its own settings, as everything that knows it by name sees it. */
 export type Method = Pick<
-  MethodSpec<MethodSettings, TrainedMethod, Draws>,
+  MethodSpec<MethodSettings, never, Draws>,
   "kind" | "name" | "paper" | "tag" | "schema" | "problem" | "outputs" | "guidance" | "samplers"
-> & { readonly open: (settings: MethodSettings) => OpenMethod };
+> & {
+  /** What a model's description holds of the settings. */
+  readonly trainedSchema: z.ZodType<TrainedMethod>;
+  readonly open: (settings: MethodSettings) => OpenMethod;
+};
+
+/** The fields of a schema that a model's description holds, none of which may be left out there. */
+const required = ({ shape }: z.ZodObject, names: readonly string[]): z.ZodObject =>
+  z.object(
+    Object.fromEntries(
+      names.map((name) => {
+        const field = shape[name];
+        return [name, field instanceof z.ZodDefault ? field.unwrap() : field];
+      }),
+    ) as z.ZodRawShape,
+  );
 
 /**
  * Defines a method. Settings come from its schema, so what is written for S is only ever given S.
  */
-export const defineMethod = <S extends MethodSettings, T extends TrainedMethod, D extends Record<string, Draw>>(
-  spec: MethodSpec<S, T, D>,
-): Method => ({ ...(spec as unknown as MethodSpec<MethodSettings, TrainedMethod, Draws>), open: opener(spec) });
+export const defineMethod = <S extends MethodSettings, K extends keyof S, D extends Record<string, Draw>>(
+  spec: MethodSpec<S, K, D>,
+): Method => {
+  const { kind, name, paper, tag, schema, problem, outputs, guidance, samplers } = spec as unknown as MethodSpec<
+    MethodSettings,
+    never,
+    Draws
+  >;
+  const trainedSchema = required(schema, ["kind", ...spec.kept.map(String)]) as unknown as z.ZodType<TrainedMethod>;
+  const described = { kind, name, paper, tag, schema, outputs, guidance, samplers, trainedSchema };
+  return { ...described, ...(problem && { problem }), open: opener(spec) };
+};
 
 const opener =
-  <S extends MethodSettings, T extends TrainedMethod, D extends Draws>(spec: MethodSpec<S, T, D>) =>
+  <S extends MethodSettings, K extends keyof S, D extends Draws>(spec: MethodSpec<S, K, D>) =>
   (given: MethodSettings): OpenMethod => {
     const settings = given as S;
     const draws = spec.draws(settings);
     const labelDropout = spec.labelDropout?.(settings) ?? 0;
     const dropout = (spec.dropsLabels?.(settings) ?? true) ? labelDropout : 0;
     const { targetDecay } = spec;
+    const kept = ["kind", ...spec.kept].map((name) => [name, settings[name as keyof S]]);
     return {
       times: spec.times,
       labelDropout,
@@ -141,6 +167,6 @@ const opener =
       },
       targetDecay: targetDecay && ((k, steps) => targetDecay(settings, k, steps)),
       teacher: spec.teacher?.(settings),
-      trained: spec.trained(settings),
+      trained: Object.fromEntries(kept) as TrainedMethod,
     };
   };

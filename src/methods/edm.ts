@@ -35,7 +35,7 @@ export const edm = defineMethod({
     ),
   }),
   loss: (_, { network }) => objective({ network: oneTime(network) }),
-  trained: ({ kind }) => ({ kind }),
+  kept: [],
   outputs: (_, { network, guided }) => {
     const D = guided(denoiser(oneTime(network)));
     return {

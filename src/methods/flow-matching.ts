@@ -40,7 +40,7 @@ export const flowMatching = defineMethod({
         : logitNormalTime("time", times.distribution),
   }),
   loss: ({ path }, { network }) => objective({ network: oneTime(network), path: PATHS[path] }),
-  trained: ({ kind, path }) => ({ kind, path }),
+  kept: ["path"],
   outputs: (_, { network, guided }) => ({
     ode: { slope: guided(oneTime(network)), times: sampleTimes },
     deviation: 1,

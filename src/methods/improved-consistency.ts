@@ -56,7 +56,7 @@ export const improvedConsistency = defineMethod({
       return { grid, pick: (u) => drawLevel(probabilities, u) };
     }),
   loss: ({ metric, weight }, { network }) => consistencyTraining({ network: oneTime(network), metric, weight }),
-  trained: ({ kind }) => ({ kind }),
+  kept: [],
   outputs: consistencyOutputs,
   guidance: "none",
   samplers: consistencySamplers,

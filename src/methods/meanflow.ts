@@ -110,7 +110,7 @@ export const meanflow = defineMethod({
       return joined(first, equal, meanFlow(options)(partOf(batch, equal, count)), count - equal);
     };
   },
-  trained: ({ kind }) => ({ kind }),
+  kept: [],
   // f = z − (t − r) u(z, r, t): the average velocity carries z from t to r
   outputs: (_, { network, c }) => ({
     ode: { slope: (z, t) => network(z, t, t, c), times: sampleTimes },

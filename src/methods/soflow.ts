@@ -109,7 +109,7 @@ export const soflow = defineMethod({
       });
     };
   },
-  trained: ({ kind, path, parameterisation }) => ({ kind, path, parameterisation }),
+  kept: ["path", "parameterisation"],
   outputs: ({ path, parameterisation }, { network, c }) => {
     const coefficients = PARAMETERISATIONS[parameterisation];
     return {

@@ -2,6 +2,7 @@ import { exhaustive } from "../errors.js";
 import type { Tensor } from "../graph/tensor.js";
 import type { Scope } from "../nn/index.js";
 import { type BuildOptions, checkDiT, type DiTConfig, dit } from "./dit.js";
+import { checkLimits } from "./limits.js";
 import { checkMlp, type MlpConfig, mlp } from "./mlp.js";
 import { checkUNet, type UNetConfig, type UNetInputs, unet } from "./unet.js";
 
@@ -29,8 +30,9 @@ export const buildNetwork = (
   }
 };
 
-/** Throws a `UserError` when the sizes of a network do not fit together. */
+/** Throws a `UserError` when the sizes of a network do not fit together, or go beyond `LIMITS`. */
 export const checkNetwork = (config: NetworkConfig): void => {
+  checkLimits(config);
   if (config.kind === "mlp") checkMlp(config);
   else if (config.kind === "unet") checkUNet(config);
   else checkDiT(config);

@@ -6,13 +6,13 @@ import type { Plan } from "../samplers/index.js";
 import { Generator, readWeights } from "../train/generate.js";
 import { checkWeights, type ModelDescription, openNetwork } from "../train/model.js";
 import { type Precision, planOf } from "../train/plan.js";
+import { batchSizes, fillSizes } from "../train/sizes.js";
 import { openSource, type WeightsChoice } from "../train/source.js";
 import { type Batch, Batcher, type SubmitOptions } from "./batcher.js";
 import { infoOf } from "./info.js";
 import { openPictures, type Pictures } from "./pictures.js";
 import type { ModelInfo } from "./protocol.js";
 import { Refusal } from "./refusal.js";
-import { batchSizes, fillSizes } from "./sizes.js";
 
 /**
  * One image to make: from noise in a number of steps; or what f(x_t, t, 0) makes of a start at time t, as the network has it (a
@@ -181,7 +181,7 @@ export class ServedModel {
   }
 
   async release(): Promise<void> {
-    for (const generator of this.generators.values()) generator.release();
+    for (const generator of this.generators.values()) await generator.release();
     await this.pictures.release();
   }
 }

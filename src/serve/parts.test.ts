@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { batchSizes, fillSizes } from "../train/sizes.js";
 import { kindFor } from "./answer.js";
 import { Histogram, ServerMetrics } from "./metrics.js";
 import { nameAndPath } from "./names.js";
 import { joinSteps, thin } from "./runs.js";
-import { batchSizes, fillSizes } from "./sizes.js";
 
 describe("batch sizes", () => {
   const most = fc.integer({ min: 1, max: 200 });

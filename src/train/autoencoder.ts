@@ -1,6 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
+import { LIMITS } from "../checks/limits.js";
 import { messageOf, UserError } from "../errors.js";
+import { count } from "../fields.js";
 import { isPresent, statIfPresent } from "../files/index.js";
 import { type HostArray, type Shape, sameShape } from "../graph/dtype.js";
 import {
@@ -15,38 +18,55 @@ import { parameterInput, Scope } from "../nn/index.js";
 import { lower } from "../onnx/index.js";
 import { input } from "../ops/index.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
+import { firstProblem } from "./config/explain.js";
 import { sha256Of } from "./files.js";
 import { type OpenSafetensors, openSafetensors } from "./safetensorsFile.js";
+import { Turns } from "./turns.js";
 
 const WEIGHTS = ["diffusion_pytorch_model.safetensors", "model.safetensors"];
 const CONFIG = "config.json";
 
 /** Fields of diffusers' config.json that are read here. */
-type DiffusersConfig = {
-  readonly _class_name?: string;
-  readonly in_channels?: number;
-  readonly latent_channels?: number;
-  readonly block_out_channels?: readonly number[];
-  readonly layers_per_block?: number;
-  readonly norm_num_groups?: number;
-  readonly scaling_factor?: number;
-};
+const diffusersSchema = z
+  .object({
+    _class_name: z.unknown(),
+    in_channels: count(1, LIMITS.channels).default(SD_VAE.channels),
+    latent_channels: count(1, LIMITS.channels).default(SD_VAE.latentChannels),
+    block_out_channels: z
+      .array(count(1, LIMITS.width))
+      .min(1)
+      .max(LIMITS.levels)
+      .default([...SD_VAE.widths]),
+    layers_per_block: count(1, LIMITS.depth).default(SD_VAE.depth),
+    norm_num_groups: count(1, LIMITS.width).default(SD_VAE.groups),
+    scaling_factor: z.number().gt(0).default(SD_VAE.scale),
+  })
+  .superRefine(({ block_out_channels, norm_num_groups: groups }, context) => {
+    const odd = block_out_channels.find((width) => width % groups !== 0);
+    if (odd === undefined) return;
+    const message = `block_out_channels has ${odd}; it must be a multiple of norm_num_groups, ${groups}`;
+    context.addIssue({ code: "custom", path: ["block_out_channels"], message });
+  });
 
 const readConfig = async (path: string): Promise<AutoencoderConfig> => {
   try {
-    const config = JSON.parse(await readFile(path, "utf8")) as DiffusersConfig;
-    if (config._class_name !== "AutoencoderKL")
-      throw new Error(`its _class_name is ${JSON.stringify(config._class_name)}, not "AutoencoderKL"`);
+    const value: unknown = JSON.parse(await readFile(path, "utf8"));
+    const name = (value as { readonly _class_name?: unknown } | null)?._class_name;
+    if (name !== "AutoencoderKL") throw new Error(`its _class_name is ${JSON.stringify(name)}, not "AutoencoderKL"`);
+    const result = diffusersSchema.safeParse(value);
+    if (!result.success) throw new Error(firstProblem(diffusersSchema, value, result.error.issues));
+    const config = result.data;
     return {
-      channels: config.in_channels ?? SD_VAE.channels,
-      latentChannels: config.latent_channels ?? SD_VAE.latentChannels,
-      widths: config.block_out_channels ?? SD_VAE.widths,
-      depth: config.layers_per_block ?? SD_VAE.depth,
-      groups: config.norm_num_groups ?? SD_VAE.groups,
-      scale: config.scaling_factor ?? SD_VAE.scale,
+      channels: config.in_channels,
+      latentChannels: config.latent_channels,
+      widths: config.block_out_channels,
+      depth: config.layers_per_block,
+      groups: config.norm_num_groups,
+      scale: config.scaling_factor,
     };
   } catch (thrown) {
-    throw new UserError(`vae: ${path} does not describe an autoencoder: ${messageOf(thrown)}`);
+    const found = messageOf(thrown).replace(/\s+/g, " ");
+    throw new UserError(`vae: ${path} does not describe an autoencoder: ${found}`);
   }
 };
 
@@ -130,7 +150,7 @@ type PartOptions = {
   readonly runtime?: Runtime;
 };
 
-/** Runs one of the two halves on batches of host arrays; the last batch may be smaller. */
+/** Runs one of the two halves on batches of host arrays, one after another; the last batch may be smaller. */
 const openPart = async (
   { file }: AutoencoderSource,
   build: (scope: Scope) => Parameters<typeof lower>[1],
@@ -147,7 +167,8 @@ const openPart = async (
     const results = Object.fromEntries(
       Object.entries(executable.program.outputs).map(([name, type]) => [name, runtime.tensor(type)]),
     );
-    const run = async (values: Float32Array): Promise<Record<string, Float32Array>> => {
+    const turns = new Turns(); // the tensors are there but once
+    const runNow = async (values: Float32Array): Promise<Record<string, Float32Array>> => {
       const padded = new Float32Array(inputShape.reduce((n, d) => n * d, 1));
       padded.set(values);
       await x.write(padded);
@@ -155,7 +176,9 @@ const openPart = async (
       const read = Object.entries(results).map(async ([name, tensor]) => [name, await tensor.read()] as const);
       return Object.fromEntries(await Promise.all(read)) as Record<string, Float32Array>;
     };
+    const run = (values: Float32Array) => turns.run(() => runNow(values));
     const close = async (): Promise<void> => {
+      if (!turns.idle) await turns.run(async () => {});
       executable.release();
       for (const tensor of [x, ...Object.values(results)]) tensor.dispose();
       if (!given) await runtime.close();

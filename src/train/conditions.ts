@@ -37,6 +37,7 @@ export class Conditions {
   async prepare(keys: readonly string[], inputs: Tensors): Promise<void> {
     const all = keys.join();
     if (all === this.held) return;
+    this.held = undefined; // what fails below leaves the tensors to nobody
     const known = keys.map((key) => this.rows.get(key));
     if (known.every((row) => row !== undefined)) await this.compose(all, known);
     else await this.compute(keys, inputs);

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { UserError } from "../errors.js";
 import { joinFloats } from "../formats/floats.js";
 import { type HostArray, hostArray, sizeOf, type TensorType } from "../graph/dtype.js";
 import { parameterInput } from "../nn/index.js";
@@ -7,7 +8,10 @@ import { sampleNoise } from "../random/sampleNoise.js";
 import type { DeviceTensor, Runtime } from "../runtime/index.js";
 import type { Move, Plan } from "../samplers/index.js";
 import { type ModelDescription, openNetwork } from "./model.js";
-import { type Compiled, compilePlan, type DrawOptions, type Fixed, imageType, planOf } from "./plan.js";
+import { checkDrawOptions, checkRange } from "./options.js";
+import { type Compiled, compilePlan, type DrawOptions, type Fixed, imageType, planOf, releaseAll } from "./plan.js";
+import { batchUnit } from "./sizes.js";
+import { Turns } from "./turns.js";
 
 export type { DrawOptions, Fixed } from "./plan.js";
 
@@ -50,10 +54,23 @@ export type Sample = {
 /** Moves in place of the generator's own, as a plan of the same sampler makes them, and a listener to their count. */
 export type DrawMoves = { readonly moves?: ReturnType<Plan["moves"]>; readonly onMove?: (done: number) => void };
 
-/** A compiled generator: the sampler's programs, each of which takes all samples of a batch one move further. */
+/** Weights that a call gives, in place of fixed ones: rows that were computed with those of another call are not its own. */
+type Given = { readonly weights: Readonly<Record<string, DeviceTensor>> };
+
+const NONE: Given = { weights: {} };
+
+/**
+ * A compiled generator: the sampler's programs, each of which takes all samples of a batch one move further. Batches share its
+ * tensors and wait for one another: any number of calls may overlap, and each gives what it would give alone.
+ */
 export class Generator {
+  private readonly turns = new Turns();
+  private lastGiven: Given = NONE;
+  private released = false;
+
   private constructor(
     readonly description: ModelDescription,
+    /** Samples of a batch: those that were asked for, or a few more where `batchUnit` says so. */
     readonly batch: number,
     private readonly plan: Plan,
     private readonly deviation: number,
@@ -62,17 +79,23 @@ export class Generator {
     private readonly tensors: Readonly<Record<string, DeviceTensor>>,
   ) {}
 
-  /** `fixed`: weights that become part of the programs, which then run a little faster and take longer to compile. */
+  /**
+   * `fixed`: weights that become part of the programs, which then run a little faster and take longer to compile. Throws a
+   * `UserError` for options that cannot be.
+   */
   static async create(
     runtime: Runtime,
     description: ModelDescription,
     options: DrawOptions,
     fixed: Fixed = {},
   ): Promise<Generator> {
-    const { batch, precision = "float32" } = options;
+    checkDrawOptions("generator", options, description);
+    const { precision = "float32" } = options;
+    const unit = batchUnit(description.network);
+    const batch = Math.ceil(options.batch / unit) * unit;
     const image = imageType(description, batch);
     const y = input("y", { dtype: "int64", shape: [batch] });
-    const { plan, deviation, perMove } = planOf(description, y, options);
+    const { plan, deviation, perMove } = planOf(description, y, { ...options, batch });
     const compiled = await compilePlan(runtime, plan.programs, {
       x: input("x", image),
       eps: input("eps", image),
@@ -92,59 +115,79 @@ export class Generator {
     return new Generator(description, batch, plan, deviation, perMove, compiled, tensors);
   }
 
-  /** Draws `count` images in batches. Yields each batch as it is ready; noise is drawn while the batch before is computed. */
-  async *generate({
-    count,
-    first = 0,
-    labels: choice,
-    seed,
-    weights = {},
-  }: GenerateOptions): AsyncGenerator<Generated> {
-    for (const { conditions } of Object.values(this.compiled)) if (Object.keys(weights).length > 0) conditions?.clear();
+  /**
+   * Draws `count` images in batches. Yields each batch as it is ready; noise is drawn while the batch before is computed. What is
+   * given is copied now, but for weights. Throws a `UserError` for counts, labels and seeds that cannot be.
+   */
+  generate({ count, first = 0, labels, seed, weights = {} }: GenerateOptions): AsyncGenerator<Generated> {
+    checkRange("generator", { count, first, labels, seed }, this.description);
+    this.checkOpen();
+    return this.batches({ count, first, labels: [...labels], seed }, { weights });
+  }
+
+  private async *batches(
+    { count, first, labels: choice, seed }: Required<Omit<GenerateOptions, "weights">>,
+    given: Given,
+  ): AsyncGenerator<Generated> {
+    if (first >= count) return;
     const part = (start: number): Part => ({ seed, start, n: Math.min(this.batch, count - start) });
     let noise: FloatArray | Promise<FloatArray> = this.noise(part(first), 0, this.deviation);
     for (let start = first; start < count; start += this.batch) {
       const [own, next] = [part(start), part(start + this.batch)];
       const labels = Array.from({ length: own.n }, (_, j) => choice[(start + j) % choice.length] ?? 0);
-      const drawn = this.drawBatch(weights, await noise, (move) => this.noise(own, move, 1), labels);
+      const drawn = this.drawBatch(given, await noise, (move) => this.noise(own, move, 1), labels);
       if (next.n > 0) noise = nextTurn().then(() => this.noise(next, 0, this.deviation));
       const { images, evaluations } = await drawn;
       yield { images: images.slice(0, (images.length / this.batch) * own.n), labels, evaluations };
     }
   }
 
-  /**
-   * Draws up to `batch` samples that need not belong together. Calls must not overlap: they share the tensors.
-   */
+  /** Draws up to `batch` samples that need not belong together. What is given is copied now. */
   async draw(samples: readonly Sample[], options: DrawMoves = {}): Promise<Generated> {
+    this.checkOpen();
+    if (samples.length < 1 || samples.length > this.batch)
+      throw new UserError(`generator: ${samples.length} samples are given; a batch holds 1 to ${this.batch}`);
+    const noises = samples.map(({ noise }) => noise);
     const start = this.gather(samples.map(({ start, noise }) => start ?? this.scaled(noise(0))));
     const labels = samples.map(({ label }) => label);
-    const noiseAt: NoiseAt = (move) => this.gather(samples.map(({ noise }) => noise(move)));
-    const { images, evaluations } = await this.drawBatch({}, start, noiseAt, labels, options);
-    return { images: images.slice(0, (images.length / this.batch) * samples.length), labels, evaluations };
+    const noiseAt: NoiseAt = (move) => this.gather(noises.map((noise) => noise(move)));
+    const { images, evaluations } = await this.drawBatch(NONE, start, noiseAt, labels, options);
+    return { images: images.slice(0, (images.length / this.batch) * labels.length), labels, evaluations };
   }
 
   private scaled(noise: Float32Array): Float32Array {
     return this.deviation === 1 ? noise : noise.map((value) => value * this.deviation);
   }
 
-  /** Values of samples one after another; places beyond the last stay zero. */
+  /** Values of samples one after another; places beyond the last repeat it, so that no batch takes longer for them. */
   private gather(values: readonly Float32Array[]): FloatArray {
     const all = hostArray("float32", this.tensors.x!.type.shape);
-    for (const [j, value] of values.entries()) all.set(value, (j * all.length) / this.batch);
+    for (let j = 0; j < this.batch; j++)
+      all.set(values[Math.min(j, values.length - 1)]!, (j * all.length) / this.batch);
     return all;
   }
 
-  private async drawBatch(
-    weights: Readonly<Record<string, DeviceTensor>>,
+  private checkOpen(): void {
+    if (this.released) throw new UserError("generator: it was released; make another");
+  }
+
+  /** A batch, when those before it are done. */
+  private drawBatch(...batch: Parameters<Generator["drawNow"]>): ReturnType<Generator["drawNow"]> {
+    this.checkOpen();
+    return this.turns.run(() => this.drawNow(...batch));
+  }
+
+  private async drawNow(
+    given: Given,
     noise: FloatArray,
     noiseAt: NoiseAt,
-    given: readonly number[],
+    wanted: readonly number[],
     { moves = this.plan.moves(this.batch), onMove }: DrawMoves = {},
   ) {
+    this.follow(given);
     const { y, eps, error } = this.tensors;
     let [x, next] = [this.tensors.x!, this.tensors.next!];
-    const labels = Array.from({ length: this.batch }, (_, j) => given[j] ?? 0);
+    const labels = padded(wanted, this.batch);
     await x.write(noise);
     await y!.write(BigInt64Array.from(labels, BigInt));
     let [evaluations, count] = [0, 1];
@@ -152,13 +195,21 @@ export class Generator {
     for (let turn = moves.next(); !turn.done; turn = moves.next(told)) {
       if (turn.value.fresh) await eps!.write(noiseAt(count));
       count++;
-      const { outputs, spent } = await this.move(turn.value, labels, { ...this.tensors, ...weights, x, next });
+      const { outputs, spent } = await this.move(turn.value, labels, { ...this.tensors, ...given.weights, x, next });
       evaluations += spent;
       [x, next] = [next, x];
       told = "error" in outputs ? ((await error!.read()) as Float32Array) : undefined;
       onMove?.(count - 1);
     }
     return { images: (await x.read()) as FloatArray, evaluations };
+  }
+
+  /** Forgets what was computed with the weights of another call. */
+  private follow(given: Given): void {
+    if (given === this.lastGiven) return;
+    this.lastGiven = given;
+    if (Object.keys(given.weights).length > 0)
+      for (const { conditions } of Object.values(this.compiled)) conditions?.clear();
   }
 
   /** Runs one program of the plan, from x into `next`. */
@@ -173,19 +224,19 @@ export class Generator {
     return { outputs, spent: evaluations * this.perMove };
   }
 
-  /** Noise of a batch; places beyond the last sample stay zero. */
+  /** Noise of a batch. */
   private noise({ seed, start, n }: Part, move: number, deviation: number): FloatArray {
-    const all = hostArray("float32", this.tensors.x!.type.shape);
     const size = sizeOf(this.tensors.x!.type.shape) / this.batch;
-    for (let j = 0; j < n; j++) all.set(sampleNoise(seed, start + j, move, size), j * size);
+    const all = this.gather(Array.from({ length: n }, (_, j) => sampleNoise(seed, start + j, move, size)));
     return deviation === 1 ? all : all.map((value) => value * deviation);
   }
 
-  release(): void {
-    for (const { executable, conditions } of Object.values(this.compiled)) {
-      executable.release();
-      conditions?.release();
-    }
+  /** Frees programs and tensors, once the batches that run or wait are done. Later batches are refused. */
+  async release(): Promise<void> {
+    if (this.released) return;
+    this.released = true;
+    if (!this.turns.idle) await this.turns.run(async () => {});
+    releaseAll(this.compiled);
     for (const tensor of Object.values(this.tensors)) tensor.dispose();
   }
 }
@@ -195,8 +246,12 @@ const pick = (
   names: readonly string[],
 ): Record<string, DeviceTensor> => Object.fromEntries(names.map((name) => [name, tensors[name]!]));
 
+/** Values of a batch's samples; places beyond the last repeat it. */
+const padded = (values: ArrayLike<number>, batch: number): number[] =>
+  Array.from({ length: batch }, (_, j) => values[Math.min(j, values.length - 1)]!);
+
 const everySample = (value: number | Float32Array, batch: number): Float32Array<ArrayBuffer> =>
-  typeof value === "number" ? new Float32Array(batch).fill(value) : Float32Array.from(value);
+  typeof value === "number" ? new Float32Array(batch).fill(value) : Float32Array.from(padded(value, batch));
 
 /** All images of `generate` in one array. */
 export const collect = async (batches: AsyncIterable<Generated>): Promise<Generated> => {

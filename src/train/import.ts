@@ -1,8 +1,10 @@
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { LIMITS } from "../checks/limits.js";
 import { openDataset } from "../data/index.js";
 import { messageOf, UserError } from "../errors.js";
 import { openMethod } from "../methods/index.js";
+import { checkNetwork } from "../models/network.js";
 import { parameterInput } from "../nn/index.js";
 import { saveCheckpoint } from "./checkpoint.js";
 import { type Config, configToYaml } from "./config/index.js";
@@ -49,6 +51,7 @@ export const importCheckpoint = async (options: ImportOptions): Promise<Imported
   try {
     const layout = await layoutOf(checkpoint);
     const description = await describe(settings, layout, options);
+    checkNetwork(description.network);
     checkFit(options.checkpoint, layout, description, openNetwork(description.network).parameters);
     return await writeFolder(options, (folder) => fill(folder, options, settings, layout, description));
   } finally {
@@ -83,6 +86,8 @@ const labelNames = async (
   { onNote, checkpoint }: ImportOptions,
 ): Promise<readonly string[]> => {
   if (data?.labels === false) return [];
+  if (count !== undefined && count > LIMITS.classes)
+    throw new UserError(`${checkpoint} has ${count} labels; at most ${LIMITS.classes} are possible`);
   const names = data && (await classesOf(data, seed, onNote));
   if (!names) return Array.from({ length: count ?? 0 }, (_, i) => String(i));
   if (count !== undefined && Math.max(1, names.length) !== Math.max(1, count))

@@ -1,9 +1,14 @@
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
+import { LIMITS } from "../checks/limits.js";
 import { type Dataset, Loader } from "../data/index.js";
+import { messageOf } from "../errors.js";
+import { count } from "../fields.js";
 import { readIfPresent } from "../files/index.js";
 import { type ClassifierConfig, classifier } from "../models/classifier.js";
+import { checkNetwork } from "../models/network.js";
 import { type Parameter, parameterInput, Scope } from "../nn/index.js";
 import { crossEntropy } from "../objectives/index.js";
 import { lower } from "../onnx/index.js";
@@ -12,6 +17,7 @@ import { adamw, learningRate } from "../optim/index.js";
 import { key } from "../random/random.js";
 import type { DeviceTensor, Executable, Runtime } from "../runtime/index.js";
 import { writeFileAtomically } from "./files.js";
+import { checkedJson } from "./readJson.js";
 import { openSafetensors, writeSafetensors } from "./safetensorsFile.js";
 import { TrainingStep } from "./step.js";
 
@@ -47,6 +53,25 @@ const configFor = ({ shape, classes }: Dataset, { network }: JudgeOptions): Clas
   const sizes = network ?? { patch: imageSize / 4, width: 96, depth: 2, heads: 4 };
   return { imageSize, channels, ...sizes, classes: classes.length };
 };
+
+/** What `judge.json` holds. */
+const classifierSchema = z
+  .object({
+    imageSize: count(1, LIMITS.imageSize),
+    channels: count(1, LIMITS.channels),
+    patch: count(1, LIMITS.imageSize),
+    width: count(1, LIMITS.width),
+    depth: count(1, LIMITS.depth),
+    heads: count(1, LIMITS.heads),
+    classes: count(1, LIMITS.classes),
+  })
+  .superRefine((config, context) => {
+    try {
+      checkNetwork({ ...config, nullLabel: false });
+    } catch (thrown) {
+      context.addIssue({ code: "custom", message: messageOf(thrown).replace(/\b(data|model)\./g, "") });
+    }
+  });
 
 type Weights = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 
@@ -180,7 +205,7 @@ export class Judge {
   static async load(runtime: Runtime, folder: string): Promise<Judge | undefined> {
     const text = await readIfPresent(judgePaths(folder).config);
     if (text === undefined) return undefined;
-    const config = JSON.parse(text) as ClassifierConfig;
+    const config = checkedJson(classifierSchema, judgePaths(folder).config, text);
     const file = await openSafetensors(judgePaths(folder).weights);
     const weights: Record<string, Float32Array<ArrayBuffer>> = {};
     for (const { name } of build(config, 1).parameters) weights[name] = await file.read(name);

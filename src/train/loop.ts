@@ -2,12 +2,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Batch, Loader } from "../data/index.js";
 import { UserError } from "../errors.js";
 import type { HostArray } from "../graph/dtype.js";
-import { microBatch, type OpenMethod, openMethod } from "../methods/index.js";
 import { learningRate } from "../optim/index.js";
 import type { Runtime } from "../runtime/index.js";
 import { NotFinite, saveCheckpoint } from "./checkpoint.js";
 import type { Config } from "./config/index.js";
-import { networkDraws } from "./dropout.js";
+import { stepDraws } from "./draws.js";
 import type { Evaluator } from "./evaluate/training.js";
 import { afterFailure, Diverged, goodCheckpoint } from "./failure.js";
 import { collect, type Generated, type Generator } from "./generate.js";
@@ -89,7 +88,6 @@ export class Run {
   /** Whether the state is that of `done` whole steps: what may be saved. */
   private whole = true;
   private ahead: Promise<Prepared> | undefined;
-  private readonly method: OpenMethod;
 
   constructor(
     private readonly options: RunOptions,
@@ -104,7 +102,6 @@ export class Run {
     this.done = standing.done;
     this.savedAt = standing.done;
     this.losses = new LossWatch(standing.health);
-    this.method = openMethod(options.config.objective);
   }
 
   private get config(): Config {
@@ -140,16 +137,9 @@ export class Run {
 
   /** The batch of a step and everything drawn for it: a function of the step alone, so it can be made ahead. */
   private async prepare(step: number): Promise<Prepared> {
-    const { seed, train } = this.config;
     const batch = await this.loader.next();
     const skipped = this.loader.skipped.size;
-    const classes = this.description.classes.length;
-    const context = { seed, step, steps: train.steps, classes };
-    const draws = Array.from({ length: train.microBatches }, (_, j) => {
-      const part = microBatch(batch, j, train.microBatches, this.method.firstFraction);
-      const masks = networkDraws(this.description.network, this.step.inputs, part, context);
-      return { ...this.method.draws(part, context), ...masks };
-    });
+    const draws = stepDraws(this.config, this.description, this.step, batch, step);
     return { batch, skipped, draws };
   }
 

@@ -3,26 +3,19 @@ import { join } from "node:path";
 import { joinable } from "../autodiff/index.js";
 import { messageOf, UserError } from "../errors.js";
 import type { Tensor } from "../graph/tensor.js";
-import { methodOf, type TrainedMethod } from "../methods/index.js";
+import { methodOf } from "../methods/index.js";
 import type { BuildOptions } from "../models/dit.js";
 import { buildNetwork, describeNetwork, isDiT, type NetworkConfig } from "../models/network.js";
 import { type Parameter, parameterInput, positionValues, Scope } from "../nn/index.js";
 import { full, input } from "../ops/index.js";
 import type { Conditions, Network } from "../paths/index.js";
+import { type ModelDescription, parseDescription } from "./description.js";
 import type { DropoutMasks } from "./dropout.js";
 import { writeFileAtomically } from "./files.js";
 import type { OpenSafetensors, StoredTensor } from "./safetensorsFile.js";
 import { LARGEST_FILE, writeWeights } from "./shards.js";
 
-/** What `config.json` of a model folder holds: all that is needed to sample, beside the weights. */
-export type ModelDescription = {
-  readonly format: "soflow";
-  readonly version: 1;
-  readonly network: NetworkConfig;
-  readonly method: TrainedMethod;
-  /** Names of the labels, in order; empty for an unconditional model. */
-  readonly classes: readonly string[];
-};
+export type { ModelDescription } from "./description.js";
 
 export type OpenOptions = BuildOptions & {
   /** In training: which hidden numbers are kept for each row of the batch; without it nothing is dropped. */
@@ -118,14 +111,12 @@ export const saveModel = async (
 export const writeDescription = (path: string, description: ModelDescription): Promise<void> =>
   writeFileAtomically(path, `${JSON.stringify(description, null, 2)}\n`);
 
+/** Reads config.json or network.json. Throws a `UserError`, as `parseDescription`. */
 export const readDescription = async (path: string): Promise<ModelDescription> => {
-  try {
-    const description = JSON.parse(await readFile(path, "utf8")) as ModelDescription;
-    if (description.format !== "soflow") throw new Error('its "format" is not "soflow"');
-    return description;
-  } catch (thrown) {
-    throw new UserError(`${path} does not describe a model: ${messageOf(thrown)}`);
-  }
+  const text = await readFile(path, "utf8").catch((thrown: unknown) => {
+    throw new UserError(`${path} cannot be read: ${messageOf(thrown)}`);
+  });
+  return parseDescription(text, path);
 };
 
 /** Checks that a file has every parameter in its shape; differences are listed together, by name. */

@@ -42,7 +42,8 @@ export const planOf = (
   const readings = outputsOf(method, { network, c: { label: y }, guidance, c_null });
   const name = sampler ?? usual.sampler;
   const steps = name === usual.sampler ? usual.steps : DEFAULT_OPTIONS.steps;
-  const plan = planSampler(name, { ...DEFAULT_OPTIONS, steps, ...given }, readings, method.kind);
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const plan = planSampler(name, { ...DEFAULT_OPTIONS, steps, ...said }, readings, method.kind);
   return { plan, deviation: readings.deviation, perMove: guidance === 1 ? 1 : 2 };
 };
 
@@ -75,13 +76,26 @@ const compileCut = async (
   const types = Object.fromEntries(Object.entries(early).map(([key, { type }]) => [key, type]));
   if (Object.keys(early).length === 0 || !hasRows(types, batch)) return { executable: await compile(outputs) };
   const before = await runtime.compile(lower(`${name}.early`, early, { given: fixed }));
-  return { executable: await compile(late), conditions: new Conditions(runtime, before, batch) };
+  try {
+    return { executable: await compile(late), conditions: new Conditions(runtime, before, batch) };
+  } catch (thrown) {
+    before.release();
+    throw thrown;
+  }
+};
+
+/** Frees programs and what they hold. */
+export const releaseAll = (compiled: Readonly<Record<string, Compiled>>): void => {
+  for (const { executable, conditions } of Object.values(compiled)) {
+    executable.release();
+    conditions?.release();
+  }
 };
 
 /** Weights by parameter input that never change: they become part of the programs. */
 export type Fixed = Readonly<Record<string, HostArray>>;
 
-/** Compiles the programs of a plan; each maps x, fresh noise eps and its numbers to the next x. */
+/** Compiles the programs of a plan, all or none; each maps x, fresh noise eps and its numbers to the next x. */
 export const compilePlan = async (
   runtime: Runtime,
   programs: Plan["programs"],
@@ -90,11 +104,17 @@ export const compilePlan = async (
   const batch = x.dim(0);
   const time = { dtype: "float32", shape: [batch, 1, 1, 1] } as const;
   const compiled: Record<string, Compiled> = {};
-  for (const [name, { numbers, step, evaluations }] of Object.entries(programs)) {
+  const compile = async ([name, { numbers, step, evaluations }]: [string, Plan["programs"][string]]): Promise<void> => {
     const at = Object.fromEntries(numbers.map((number) => [number, input(number, time)]));
     const { x: next, error } = step(x, at, eps);
     const outputs: Record<string, Tensor> = error ? { next, error } : { next };
     compiled[name] = { ...(await compileCut(runtime, name, outputs, { batch, ...weights })), numbers, evaluations };
+  };
+  try {
+    for (const program of Object.entries(programs)) await compile(program);
+    return compiled;
+  } catch (thrown) {
+    releaseAll(compiled);
+    throw thrown;
   }
-  return compiled;
 };

@@ -1,11 +1,16 @@
+import { checkOptions } from "../checks/checks.js";
 import { type EditOptions, editImage, editPath, type GenerateOptions } from "../editing/index.js";
+import { checkEdit } from "../editing/rules.js";
 import { UserError } from "../errors.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { type Decoder, openDecoder } from "./autoencoder.js";
-import { collect, type DrawOptions, type Fixed, Generator, readWeights } from "./generate.js";
+import { type DrawOptions, type Fixed, readWeights } from "./generate.js";
+import { Generators, type Request } from "./generators.js";
 import { endpointOf, type HubOptions, isModelId, resolveModel } from "./hub/hub.js";
 import { checkWeights, type ModelDescription, openNetwork } from "./model.js";
+import { checkDrawOptions, checkRequest, IMAGES_RULES, PRETRAINED_RULES, requirePath } from "./options.js";
 import { openSource } from "./source.js";
+import { Turns } from "./turns.js";
 
 export type PretrainedOptions = HubOptions & {
   /** Folder of the autoencoder that turns latents into images, for a model that draws latents. */
@@ -18,7 +23,7 @@ export type { EditOptions } from "../editing/index.js";
 
 export type GenerateImagesOptions = GenerateOptions &
   Omit<DrawOptions, "batch"> & {
-    /** Images per network evaluation; default 64, or as many as are drawn. */
+    /** Most images of a network evaluation; default 64. It does not change the images. */
     readonly batch?: number;
   };
 
@@ -30,24 +35,35 @@ export type Images = {
   readonly evaluations: number;
 };
 
-/** A trained model that is ready to draw. Programs are compiled when they are first needed, and kept. */
+/**
+ * A trained model that is ready to draw. Programs are compiled when they are first needed; those that were used last are kept.
+ * Calls may overlap: they are answered one after another in the order they came, each as if it were alone, with the options as
+ * they were when it was called. Options that cannot be are refused with a `UserError` that names them.
+ */
 export class SoFlow {
-  private readonly generators = new Map<string, Promise<Generator>>();
-  private decoder: Promise<Decoder> | undefined;
+  private readonly turns = new Turns();
+  private readonly generators: Generators;
+  private decoder: Decoder | undefined;
+  private closing: Promise<void> | undefined;
 
   private constructor(
     /** What the model is: network, method, labels. */
     readonly description: ModelDescription,
-    private readonly weights: Fixed,
+    weights: Fixed,
     private readonly runtime: Runtime,
     private readonly vae: string | undefined,
-  ) {}
+  ) {
+    this.generators = new Generators(runtime, description, weights);
+  }
 
   /**
    * Opens a model folder, a run folder or a checkpoint, or downloads a model by its id, `owner/name`, from the hub that
    * `endpoint` or `$SOFLOW_HUB` names. Throws a `UserError` that says what is missing.
    */
   static async fromPretrained(pathOrId: string, options: PretrainedOptions = {}): Promise<SoFlow> {
+    requirePath("fromPretrained", pathOrId);
+    checkOptions("fromPretrained", options, PRETRAINED_RULES);
+    const { threads, vae } = options;
     const path = await resolveModel(pathOrId, options);
     const hint =
       isModelId(path) && endpointOf(options) === undefined ? " (to download it, name a hub in SOFLOW_HUB)" : "";
@@ -57,8 +73,7 @@ export class SoFlow {
     try {
       checkWeights(file, openNetwork(description.network).parameters, prefix);
       const weights = await readWeights(description, (name) => file.read(prefix + name));
-      const runtime = await openRuntime(options.threads ? { threads: options.threads } : {});
-      return new SoFlow(description, weights, runtime, options.vae);
+      return new SoFlow(description, weights, await openRuntime(threads ? { threads } : {}), vae);
     } finally {
       await file.close();
     }
@@ -69,17 +84,31 @@ export class SoFlow {
     return this.description.classes;
   }
 
-  /** Draws images: with one network evaluation each, unless `steps` or `sampler` say otherwise. The seed decides all of them. */
+  /**
+   * Draws images: with one network evaluation each, unless `steps` or `sampler` say otherwise. The seed decides all of them:
+   * image i of a seed is the same whatever `count` and `batch`.
+   */
   async generate(options: GenerateImagesOptions = {}): Promise<Images> {
-    const { count = 1, labels = this.classes.map((_, i) => i), seed = 0, batch = 64, ...settings } = options;
-    this.checkLabels(labels);
-    const generator = await this.generator({ ...settings, batch: Math.min(batch, count) });
-    const drawn = await collect(generator.generate({ count, labels, seed }));
+    this.checkOpen("generate");
+    const request = this.requestOf(options);
+    return this.turns.run(() => this.draw(request));
+  }
+
+  private requestOf(options: GenerateImagesOptions): Request {
+    checkOptions("generate", options, IMAGES_RULES);
+    const { count = 1, labels, seed = 0, batch = 64, ...rest } = options;
+    const settings = { ...rest, batch };
+    checkRequest("generate", { count, labels }, this.description);
+    checkDrawOptions("generate", settings, this.description);
+    return { count, labels: labels ? [...labels] : this.classes.map((_, i) => i), seed, settings };
+  }
+
+  private async draw(request: Request): Promise<Images> {
+    const { images, labels, evaluations } = await this.generators.draw(request);
     const { channels, imageSize } = this.description.network;
-    const { images, labels: given, evaluations } = drawn;
-    if (this.vae === undefined)
-      return { images, shape: [count, channels, imageSize, imageSize], labels: given, evaluations };
-    return { ...(await this.decode(images, count)), labels: given, evaluations };
+    const { count } = request;
+    if (this.vae === undefined) return { images, shape: [count, channels, imageSize, imageSize], labels, evaluations };
+    return { ...(await this.decode(images, count)), labels, evaluations };
   }
 
   /**
@@ -87,51 +116,51 @@ export class SoFlow {
    * server and the page give the same image for the same options. Throws a `UserError` for models without a solution
    * function, and for what does not fit.
    */
-  async edit({ label = 0, ...options }: EditOptions): Promise<Float32Array> {
+  async edit(options: EditOptions): Promise<Float32Array> {
+    this.checkOpen("edit");
     const { method, network } = this.description;
     const path = editPath(method);
     if (path === undefined)
       throw new UserError(`edit: a ${method.kind} model has no solution function; edits need SoFlow or MeanFlow`);
-    const [{ length }, size] = [options.image, network.channels * network.imageSize ** 2];
-    if (length !== size) throw new UserError(`edit: the image has ${length} numbers; it must have ${size}`);
-    if (this.classes.length > 0) this.checkLabels([label]);
-    const generator = await this.generator({ sampler: "solution", steps: 1, batch: 1 });
-    return editImage(options, path, async (start, t) => {
-      const moves = (function* () {
-        yield { program: "step", at: { t, s: 0 }, fresh: false };
-      })();
-      return (await generator.draw([{ label, start, noise: () => start }], { moves })).images;
-    });
+    checkEdit("edit", options, network);
+    const { label = 0, image, mask, ...rest } = options;
+    const edit = { ...rest, image: image.slice(), ...(mask && { mask: mask.slice() }) };
+    return this.turns.run(() => editImage(edit, path, (start, t) => this.toData(start, t, label)));
   }
 
-  private checkLabels(labels: readonly number[]): void {
-    const { length } = this.classes;
-    const wrong = labels.find((label) => !Number.isInteger(label) || label < 0 || label >= length);
-    if (wrong === undefined) return;
-    const known =
-      length > 0 ? `the model has labels 0 to ${length - 1}` : "the model is unconditional; leave labels out";
-    throw new UserError(`generate: label ${wrong} is out of range; ${known}`);
-  }
-
-  private generator(options: DrawOptions): Promise<Generator> {
-    const name = JSON.stringify(options);
-    const known = this.generators.get(name) ?? Generator.create(this.runtime, this.description, options, this.weights);
-    this.generators.set(name, known);
-    return known;
+  /** f(x_t, t, 0), one jump to data. */
+  private async toData(start: Float32Array, t: number, label: number): Promise<Float32Array> {
+    const generator = await this.generators.get({ sampler: "solution", steps: 1, batch: 1 });
+    const moves = (function* () {
+      yield { program: "step", at: { t, s: 0 }, fresh: false };
+    })();
+    return (await generator.draw([{ label, start, noise: () => start }], { moves })).images;
   }
 
   private async decode(latents: Float32Array, count: number): Promise<Pick<Images, "images" | "shape">> {
     const { channels, imageSize } = this.description.network;
-    this.decoder ??= openDecoder(this.vae!, { batch: 1, latent: [channels, imageSize], runtime: this.runtime });
-    const { image, decode } = await this.decoder;
+    this.decoder ??= await openDecoder(this.vae!, { batch: 1, latent: [channels, imageSize], runtime: this.runtime });
+    const { image, decode } = this.decoder;
     const images = await decode(latents, count);
     return { images, shape: [count, image[0], image[1], image[1]] };
   }
 
-  /** Frees programs, weights and threads. */
-  async close(): Promise<void> {
-    for (const generator of this.generators.values()) (await generator).release();
-    await (await this.decoder)?.close();
-    await this.runtime.close();
+  private checkOpen(who: string): void {
+    if (this.closing) throw new UserError(`${who}: the model was closed; open it again with SoFlow.fromPretrained`);
+  }
+
+  /** Frees programs, weights and threads, once all calls before it are answered; those after it are refused. */
+  close(): Promise<void> {
+    this.closing ??= this.turns.run(() => this.free());
+    return this.closing;
+  }
+
+  private async free(): Promise<void> {
+    try {
+      await this.generators.release();
+      await this.decoder?.close();
+    } finally {
+      await this.runtime.close();
+    }
   }
 }

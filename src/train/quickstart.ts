@@ -75,7 +75,7 @@ export const quickstart = async ({
     await weightsFile.close();
     const generator = await Generator.create(runtime, description, { batch: 100 }, weights);
     const drawn = await collect(generator.generate({ count: SAMPLES, labels, seed: config.seed }));
-    generator.release();
+    await generator.release();
     listeners.signal?.throwIfAborted();
     const picture = join(out, "samples.png");
     await writePng(picture, labelledGrid(drawn, description.network.imageSize, description.network.channels));

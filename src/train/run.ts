@@ -2,7 +2,6 @@ import { basename, dirname } from "node:path";
 import { type Dataset, Loader, openDataset } from "../data/index.js";
 import { UserError } from "../errors.js";
 import { readIfPresent } from "../files/index.js";
-import { openMethod } from "../methods/index.js";
 import { openRuntime, quantile, type Runtime } from "../runtime/index.js";
 import {
   type CheckpointState,
@@ -14,7 +13,7 @@ import {
 } from "./checkpoint.js";
 import { type Config, configToYaml } from "./config/index.js";
 import { withAbsolutePaths } from "./config/paths.js";
-import { networkDraws } from "./dropout.js";
+import { stepDraws } from "./draws.js";
 import { type Evaluator, openEvaluator } from "./evaluate/training.js";
 import { makeFolder, removeLeftovers, writeFileAtomically } from "./files.js";
 import { Generator } from "./generate.js";
@@ -161,7 +160,7 @@ const trainIn = async (
     return result;
   } finally {
     evaluator?.release();
-    generator.release();
+    await generator.release();
     release();
   }
 };
@@ -174,14 +173,10 @@ export const timeTraining = async (config: Config, { warmUp = 3, steps = 15 } = 
     return await withRuntime({ config }, async (runtime) => {
       const description = describeModel(config, dataset);
       const { step, release } = await openStep(runtime, config, description);
-      const method = openMethod(config.objective);
-      const context = { seed: config.seed, steps: config.train.steps, classes: description.classes.length };
       const seconds: number[] = [];
       for (let k = 0; k < warmUp + steps; k++) {
         const start = performance.now();
-        const [batch, at] = [await loader.next(), { ...context, step: k }];
-        const masks = networkDraws(description.network, step.inputs, batch, at);
-        await step.gradients({ ...method.draws(batch, at), ...masks });
+        await step.gradients(...stepDraws(config, description, step, await loader.next(), k));
         await step.update(k + 1);
         if (k >= warmUp) seconds.push((performance.now() - start) / 1000);
       }

@@ -1,14 +1,19 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { checkOptions } from "../checks/checks.js";
+import { LIMITS } from "../checks/limits.js";
+import { checkCount, checkLabels } from "../editing/rules.js";
 import { UserError } from "../errors.js";
-import { grid, toBytes } from "../formats/grid.js";
+import { grid, gridSize, MOST_PIXELS, toBytes } from "../formats/grid.js";
 import { encodeNpz } from "../formats/npz.js";
 import { channelsLast } from "../formats/planes.js";
+import { downscaling } from "../models/autoencoder.js";
 import { openRuntime, type Runtime } from "../runtime/index.js";
 import { openAutoencoder, openDecoder } from "./autoencoder.js";
 import { writeFileAtomically } from "./files.js";
 import { collect, type DrawOptions, type Generated, Generator, readWeights } from "./generate.js";
 import { checkWeights, type ModelDescription, openNetwork, outputKind } from "./model.js";
+import { checkDrawOptions, FILES_RULES, SAMPLES_RULES } from "./options.js";
 import { sheetOf, writePng } from "./picture.js";
 import { openSource, type WeightsChoice } from "./source.js";
 
@@ -42,54 +47,95 @@ export type SampleOptions = DrawSamplesOptions & {
 
 /** The labels to draw; every one must be known to the model. */
 export const chooseLabels = (labels: readonly number[] | null, { classes }: ModelDescription): readonly number[] => {
-  if (classes.length === 0) {
-    if (labels) throw new UserError("sample: this model is unconditional; leave out --labels");
-    return [];
-  }
-  const unknown = labels?.find((label) => label >= classes.length);
-  if (unknown !== undefined)
-    throw new UserError(`sample: label ${unknown} is out of range; the model has labels 0 to ${classes.length - 1}`);
+  if (classes.length === 0 && labels) throw new UserError("sample: this model is unconditional; leave out --labels");
+  checkLabels("sample", labels ?? undefined, classes.length);
   return labels ?? classes.map((_, i) => i);
 };
 
 /** Samples in memory, and the model that they are from. */
 export type Drawn = Generated & { readonly description: ModelDescription };
 
-/** Draws from a run, a model or a checkpoint. `check` may refuse the model before anything is drawn. */
+/**
+ * Draws from a run, a model or a checkpoint. `check` may refuse the model before anything is drawn. Throws a `UserError` for
+ * options that cannot be, and for what does not fit the model.
+ */
 export const drawSamples = async (
   options: DrawSamplesOptions,
   check: (description: ModelDescription) => void = () => {},
 ): Promise<Drawn> => {
+  checkOptions("sample", options, SAMPLES_RULES, ["source", "count", "seed"]);
+  return drawChecked({ ...options, labels: options.labels ? [...options.labels] : null }, check);
+};
+
+const drawChecked = async (
+  options: DrawSamplesOptions,
+  check: (description: ModelDescription) => void,
+): Promise<Drawn> => {
   const { source, count, seed, labels = null, weights: which = "ema", batch = 64 } = options;
   const { description, file, prefix } = await openSource(source, which, "sample");
-  const runtime = options.runtime ?? (await openRuntime(options.threads ? { threads: options.threads } : {}));
   try {
     check(description);
     const chosen = chooseLabels(labels, description);
+    const settings = { ...options, batch: Math.min(batch, count) };
+    checkCount("sample", count, description.network);
+    checkDrawOptions("sample", settings, description);
     checkWeights(file, openNetwork(description.network).parameters, prefix);
     const weights = await readWeights(description, (name) => file.read(prefix + name));
-    const settings = { ...options, batch: Math.min(batch, count) };
-    const generator = await Generator.create(runtime, description, settings, weights);
-    const drawn = await collect(reporting(generator.generate({ count, labels: chosen, seed }), options));
-    generator.release();
-    return { ...drawn, description };
+    const runtime = options.runtime ?? (await openRuntime(options.threads ? { threads: options.threads } : {}));
+    try {
+      const generator = await Generator.create(runtime, description, settings, weights);
+      const drawn = await collect(reporting(generator.generate({ count, labels: chosen, seed }), options));
+      await generator.release();
+      return { ...drawn, description };
+    } finally {
+      if (!options.runtime) await runtime.close();
+    }
   } finally {
     await file.close();
-    if (!options.runtime) await runtime.close();
   }
 };
 
 /**
  * Draws images from a run or a model and writes them; nothing is written until all are drawn. Returns the network
- * evaluations that each took.
+ * evaluations that each took. Throws as `drawSamples` does, and for pictures that would be too large.
  */
 export const sampleToFiles = async (options: SampleOptions): Promise<number> => {
-  const { vae } = options;
-  if (vae !== undefined) await (await openAutoencoder(vae)).file.close(); // a wrong folder shows itself before the drawing
-  const { description, ...drawn } = await drawSamples(options, (model) => checkOutput(options, model));
+  checkOptions("sample", options, FILES_RULES, ["source", "count", "seed", "out", "scale"]);
+  const { vae, out, scale, ...draw } = options;
+  const factor = vae === undefined ? 1 : await enlargement(vae); // a wrong folder shows itself before the drawing
+  const check = (model: ModelDescription): void => {
+    checkOutput(options, model);
+    checkPicture(options, model.network.imageSize * factor, outputKind(model.network) === "points");
+  };
+  const { description, ...drawn } = await drawSamples(draw, check);
   const pictures = { ...description.network, ...drawn };
   await writeSamples(options, vae === undefined ? pictures : await decoded(pictures, vae, options));
   return drawn.evaluations;
+};
+
+/** Pixels along a side for each cell of a latent. */
+const enlargement = async (vae: string): Promise<number> => {
+  const { config, file } = await openAutoencoder(vae);
+  await file.close();
+  return downscaling(config);
+};
+
+/** Throws a `UserError` for a PNG file that would have more pixels than a picture may. */
+const checkPicture = ({ out, scale, count }: SampleOptions, size: number, points: boolean): void => {
+  if (out.kind === "npz" || points) return;
+  const sheet = out.kind === "png";
+  const own = sheet ? { count, size } : { count: 1, size };
+  const fits = (at: number): boolean => {
+    const { width, height } = gridSize(own, { scale: at, ...(sheet ? {} : { margin: 0 }) });
+    return width * height <= MOST_PIXELS;
+  };
+  if (fits(scale)) return;
+  const { width, height } = gridSize(own, { scale });
+  const best = Array.from({ length: LIMITS.scale }, (_, i) => LIMITS.scale - i).find(fits);
+  const instead = best === undefined ? "ask for fewer images, or an --out that ends in .npz" : `at most ${best} fits`;
+  throw new UserError(
+    `sample: --scale is ${scale} and makes a picture of ${width}×${height} pixels; ${MOST_PIXELS} are possible: ${instead}`,
+  );
 };
 
 /** Samples as they are written: images, points, or latents. */

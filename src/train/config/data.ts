@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { augmentLabels, type PointsName } from "../../data/index.js";
-import { count, type Problem, share, text } from "./fields.js";
+import { count, type Problem, share, text } from "../../fields.js";
 
 const POINTS_NAMES = [
   "checkerboard",

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { count, type Problem, text } from "../../fields.js";
 import { type DataConfig, imageShape } from "./data.js";
-import { count, type Problem, text } from "./fields.js";
 
 export const evaluationSchema = z
   .strictObject({

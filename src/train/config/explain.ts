@@ -1,7 +1,7 @@
 import type { z } from "zod";
+import { didYouMean } from "../../checks/nearest.js";
 import { oneOf } from "../../errors.js";
 import { shown } from "../../formats/randomAccess.js";
-import { didYouMean } from "./nearest.js";
 import type { Path, Source } from "./source.js";
 import { fieldsOf, follow } from "./walk.js";
 
@@ -29,7 +29,12 @@ const choicesOf = (issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] =>
 
 /** `it must be at least 1`, and its three sisters. */
 const boundText = (issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string => {
-  if (issue.origin === "string") return "it must not be empty";
+  if (issue.origin === "string")
+    return issue.code === "too_small" ? "it must not be empty" : `it must be at most ${issue.maximum} characters long`;
+  if (issue.origin === "array")
+    return issue.code === "too_small"
+      ? `it must have at least ${issue.minimum} entries`
+      : `it must have at most ${issue.maximum} entries`;
   if (issue.code === "too_small") return `it must be ${issue.inclusive ? "at least" : "above"} ${issue.minimum}`;
   return `it must be ${issue.inclusive ? "at most" : "below"} ${issue.maximum}`;
 };
@@ -90,3 +95,10 @@ export const explain = (root: z.ZodType, source: Source, issues: readonly Issue[
     .map(({ path, text, at }) => ({ place: source.locate(path, at), text }))
     .sort((a, b) => a.place.offset - b.place.offset)
     .map(({ place, text }) => `${place.text} ${text}`);
+
+/** The first problem of a value that was read from a file of ours, without its place; and how many more there are. */
+export const firstProblem = (root: z.ZodType, value: unknown, issues: readonly Issue[]): string => {
+  const locate: Source["locate"] = () => ({ text: "", offset: 0 });
+  const [first, ...more] = explain(root, { value, locate }, issues);
+  return `${first!.trim()}${more.length > 0 ? ` (and ${more.length} more)` : ""}`;
+};

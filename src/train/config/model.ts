@@ -1,8 +1,9 @@
 import { z } from "zod";
+import { LIMITS } from "../../checks/limits.js";
 import { exhaustive, oneOf } from "../../errors.js";
+import { count, share } from "../../fields.js";
 import { DIT_SIZES, type DiTName } from "../../models/dit.js";
 import { UNET_SIZES, type UNetName } from "../../models/unet.js";
-import { count, share } from "./fields.js";
 
 const SIZES = { ...DIT_SIZES, ...UNET_SIZES };
 export const MODEL_NAMES = Object.keys(SIZES) as [DiTName | UNetName, ...(DiTName | UNetName)[]];
@@ -27,16 +28,29 @@ const fields = z.strictObject({
     .optional()
     .describe("dit: a transformer over patches (the default); unet: convolutions; mlp: for points"),
   name: z.enum(MODEL_NAMES).optional().describe("a published network, in place of the numbers"),
-  patch: count().optional().describe("side of a patch, in pixels; one patch is one token"),
-  width: count()
+  patch: count(1, LIMITS.imageSize).optional().describe("side of a patch, in pixels; one patch is one token"),
+  width: count(1, LIMITS.width)
     .optional()
     .describe("numbers per token, a multiple of heads and of 4; for a unet channels of the first layer"),
-  depth: count().optional().describe("number of transformer blocks; for a unet residual blocks per level"),
-  heads: count().optional().describe("attention heads per block"),
-  multipliers: z.array(count()).min(1).optional().describe("channels of a unet's levels, in multiples of width"),
-  attention: z.array(count()).optional().describe("sides of the levels of a unet that have attention; default none"),
+  depth: count(1, LIMITS.depth)
+    .optional()
+    .describe("number of transformer blocks; for a unet residual blocks per level"),
+  heads: count(1, LIMITS.heads).optional().describe("attention heads per block"),
+  multipliers: z
+    .array(count(1, LIMITS.multiplier))
+    .min(1)
+    .max(LIMITS.levels)
+    .optional()
+    .describe("channels of a unet's levels, in multiples of width"),
+  attention: z
+    .array(count(1, LIMITS.imageSize))
+    .max(LIMITS.levels)
+    .optional()
+    .describe("sides of the levels of a unet that have attention; default none"),
   dropout: share().optional().describe("share of a unet's hidden numbers that training drops; default 0"),
-  augment: count(0).optional().describe("numbers that tell a unet how an image was augmented; default 0"),
+  augment: count(0, LIMITS.augment)
+    .optional()
+    .describe("numbers that tell a unet how an image was augmented; default 0"),
 });
 type Fields = z.output<typeof fields>;
 type Field = Exclude<keyof Fields, "kind" | "name">;

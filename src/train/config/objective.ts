@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { type Problem, withKind } from "../../fields.js";
 import { type MethodSettings, methodOf, methods } from "../../methods/index.js";
-import { type Problem, withKind } from "./fields.js";
 
 /** A member of the union for every method that is known when this is loaded. */
 const members = methods().map(({ schema }) => schema) as unknown as [z.ZodObject<{ kind: z.ZodLiteral<string> }>];

@@ -1,6 +1,6 @@
+import { didYouMean } from "../../checks/nearest.js";
 import { oneOf, UserError } from "../../errors.js";
 import { MODEL_NAMES } from "./model.js";
-import { didYouMean } from "./nearest.js";
 
 /** What a configuration file of the official code says, in the terms of ours. */
 export type Official = {

@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
+import { didYouMean } from "../../checks/nearest.js";
 import { UserError } from "../../errors.js";
-import { didYouMean } from "./nearest.js";
 import { PRESETS, type Preset } from "./presets.js";
 
 export const publishedNames = (): readonly string[] => PRESETS.map(({ name }) => name);

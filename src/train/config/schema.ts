@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { LIMITS, mostSamples, sizeText } from "../../checks/limits.js";
 import { UserError } from "../../errors.js";
+import { above0, atLeast0, count, text, withKind } from "../../fields.js";
 import { dividesEvenly, firstCount, openMethod } from "../../methods/index.js";
 import { checkNetwork } from "../../models/network.js";
 import { dataProblem, dataSchema, imageShape } from "./data.js";
 import { evaluationProblem, evaluationSchema } from "./evaluation.js";
-import { above0, atLeast0, count, text, withKind } from "./fields.js";
 import { type ModelConfig, modelSchema, modelSizes } from "./model.js";
 import { objectiveProblem, objectiveSchema } from "./objective.js";
 
@@ -57,8 +58,8 @@ const emaSchema = z
 
 const trainSchema = z
   .strictObject({
-    steps: count().describe("number of optimiser steps"),
-    batch: count().describe("images per step"),
+    steps: count(1, LIMITS.trainSteps).describe("number of optimiser steps"),
+    batch: count(1, LIMITS.batch).describe("images per step"),
     microBatches: count()
       .default(1)
       .describe("parts that a batch is worked on in, one after another: less memory, the same gradients"),
@@ -70,8 +71,8 @@ const trainSchema = z
     sampleEvery: count().default(1000).describe("steps between sheets of samples"),
     checkpointEvery: count().default(1000).describe("steps between checkpoints"),
     keepCheckpoints: count().default(3).describe("how many of the latest checkpoints stay on disk"),
-    sampleCount: count().default(64).describe("images on a sheet of samples"),
-    threads: count().nullable().default(null).describe("threads of the runtime; null uses all cores"),
+    sampleCount: count(1, LIMITS.batch).default(64).describe("images on a sheet of samples"),
+    threads: count(1, LIMITS.threads).nullable().default(null).describe("threads of the runtime; null uses all cores"),
   })
   .describe("the loop");
 
@@ -120,6 +121,15 @@ const modelProblem = ({ data, model }: Sections): string | undefined => {
   }
 };
 
+/** A batch whose images alone are more than memory can hold. */
+const batchProblem = ({ data, train: { batch } }: Sections): string | undefined => {
+  const { size, channels } = imageShape(data);
+  const numbers = channels * size ** 2;
+  if (batch * numbers <= LIMITS.numbers) return undefined;
+  const found = `images of ${channels}×${size}×${size} take ${sizeText(batch * numbers)}`;
+  return `train.batch is ${batch}; its ${found}; at most ${mostSamples(numbers)} are possible`;
+};
+
 const microBatchProblem = (batch: number, parts: number, share = 0): string => {
   const fits = Array.from({ length: batch }, (_, i) => i + 1).filter((n) => dividesEvenly(batch, n, share));
   const first = firstCount(share, batch);
@@ -144,7 +154,10 @@ export const configSchema = sections.superRefine((config, context) => {
   if (unseen) refuse(["evaluation", unseen.field], `evaluation.${unseen.field} ${unseen.text}`);
   const unfit = objectiveProblem(config.objective, config.train.steps);
   const { batch, microBatches: parts } = config.train;
-  if (!dividesEvenly(batch, parts, openMethod(config.objective).firstFraction))
-    refuse(["train", "microBatches"], microBatchProblem(batch, parts, openMethod(config.objective).firstFraction));
+  const large = problem === undefined ? batchProblem(config) : undefined; // sizes beyond all limits are said already
+  if (large) refuse(["train", "batch"], large);
+  const { firstFraction } = openMethod(config.objective);
+  if (!dividesEvenly(batch, parts, firstFraction))
+    refuse(["train", "microBatches"], microBatchProblem(batch, parts, firstFraction));
   if (unfit) refuse(["objective", ...unfit.field.split(".")], `objective.${unfit.field} ${unfit.text}`);
 });

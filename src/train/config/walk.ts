@@ -54,7 +54,7 @@ export const follow = (
   path.reduce<{ schema: Schema | undefined; value: unknown }>(
     (at, key) => ({
       schema: at.schema && fieldsOf(at.schema, at.value)?.[String(key)],
-      value: isRecord(at.value) ? at.value[String(key)] : undefined,
+      value: typeof at.value === "object" && at.value !== null ? Reflect.get(at.value, key) : undefined,
     }),
     { schema: root as unknown as Schema, value },
   );

@@ -1,13 +1,19 @@
 import { join } from "node:path";
+import { z } from "zod";
+import { LIMITS } from "../../checks/limits.js";
 import { UserError } from "../../errors.js";
 import { readIfPresent } from "../../files/index.js";
 import { channelsFirst } from "../../formats/planes.js";
 import type { Runtime } from "../../runtime/index.js";
 import { writeFileAtomically } from "../files.js";
 import { Judge } from "../judge.js";
+import { checkedJson } from "../readJson.js";
 import type { FeatureExtractor } from "./extractor.js";
 
 const DESCRIPTION = "features.json";
+
+/** What `features.json` holds. */
+const featuresSchema = z.object({ name: z.string().max(LIMITS.nameLength), hash: z.string().max(64) });
 
 /** Bytes to [−1, 1]. */
 const signed = (byte: number): number => byte / 127.5 - 1;
@@ -39,7 +45,7 @@ export const openFeatures = async (runtime: Runtime, folder: string): Promise<Fe
     throw new UserError(
       `evaluate: ${folder} holds no features (${DESCRIPTION} is missing); make them with soflow features train DATA --out ${folder}`,
     );
-  const { name, hash } = JSON.parse(text) as { name: string; hash: string };
+  const { name, hash } = checkedJson(featuresSchema, join(folder, DESCRIPTION), text);
   if (hash !== judge.hash)
     throw new UserError(`evaluate: the weights in ${folder} have the hash ${judge.hash}; ${DESCRIPTION} says ${hash}`);
   return judgeExtractor(judge, name);

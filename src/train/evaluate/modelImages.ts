@@ -80,7 +80,7 @@ export const modelImages = async (
         return { pixels: channelsLast(pixels, n, channels, size), labels: drawn.labels };
       },
       close: async () => {
-        generator.release();
+        await generator.release();
         await close();
       },
     };
