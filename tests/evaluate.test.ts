@@ -170,7 +170,7 @@ describe("bad input is refused in one line", () => {
     ["no pictures", "arr_0 is [4, 3]; images must be [N, size, size, 3]", async () => ({ samples: at("flat.npz") })],
     ["NaN", "has a feature that is NaN", async () => ({ features: stripes({ broken: true }) })],
     ["a cut file", "is not a zip archive, or is truncated", cut],
-    ["no file", "cannot be opened", async () => ({ samples: at("absent.npz") })],
+    ["no file", "there is no file", async () => ({ samples: at("absent.npz") })],
     [
       "foreign statistics",
       "are of inception features; these are stripes-0a1b2c3d",

@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { CommanderError } from "commander";
-import { explainSystemError, UserError } from "../errors.js";
+import { UserError } from "../errors.js";
+import { explainSystemError } from "../files/index.js";
 
 /** A check that the user asked for did not pass: exit code 1. */
 export class FailedCheck extends Error {

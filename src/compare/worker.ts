@@ -1,6 +1,7 @@
 // One process a run: its peak memory is the method's alone, and whatever happens to it leaves the comparison whole.
 import { constants } from "node:os";
-import { explainSystemError, messageOf, UserError } from "../errors.js";
+import { messageOf, UserError } from "../errors.js";
+import { explainSystemError } from "../files/index.js";
 import { peakMemory } from "../runtime/index.js";
 import { runTraining, timeTraining } from "../train/run.js";
 import type { Reply, Request } from "./messages.js";

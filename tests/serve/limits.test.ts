@@ -327,7 +327,7 @@ describe("an address beyond this machine", () => {
     for (const { code, err } of [given, inherited])
       expect([code, err]).toEqual([
         2,
-        "soflow: serve: the token is refused; it must be 8 or more visible characters without spaces\n",
+        "soflow: serve: the token is refused; it must be 8 or more visible characters without spaces; see soflow serve --help\n",
       ]);
   });
 });

@@ -138,6 +138,8 @@ const lives = async (
 
 /** Whether a lock's holder lives, as far as can be seen at once. */
 export const isHeld = async (lock: string): Promise<boolean> => {
+  const kind = await unless(["EACCES", "EPERM", "ENOENT", "ENOTDIR"], lstat(lock));
+  if (!kind?.isFile() && !kind?.isDirectory()) return false; // a pipe or a link is no lock of ours
   const found = await unless(["EACCES", "EPERM"], find(lock));
   if (!found) return false;
   const fate = fateOf(found.holder);
