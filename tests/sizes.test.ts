@@ -47,15 +47,15 @@ const expectRefused = async (words: readonly string[], line: string): Promise<vo
 };
 
 test.each([
-  [["--scale", "100000"], "argument '100000' is invalid. It must be at most 1024."],
+  [["--scale", "100000"], "argument '100000' is invalid. It must be at most 1024"],
   [
     ["--scale", "1000", "--count", "10000"],
     "--scale is 1000 and makes a picture of 800202×800202 pixels; 268435456 are possible: at most 20 fits",
   ],
-  [["--steps", "1000000000"], "argument '1000000000' is invalid. It must be at most 100000."],
-  [["--batch", "1000000000000000"], "argument '1000000000000000' is invalid. It must be at most 1000000."],
-  [["--count", "1000000000000000"], "argument '1000000000000000' is invalid. It must be at most 10000000."],
-  [["--count", "99999999999999999999999"], "is invalid. It must be at most 10000000."],
+  [["--steps", "1000000000"], "argument '1000000000' is invalid. It must be at most 100000"],
+  [["--batch", "1000000000000000"], "argument '1000000000000000' is invalid. It must be at most 1000000"],
+  [["--count", "1000000000000000"], "argument '1000000000000000' is invalid. It must be at most 10000000"],
+  [["--count", "99999999999999999999999"], "is invalid. It must be at most 10000000"],
 ])("sample %j", (options, line) => expectRefused(["sample", model, "--out", at("out.png"), ...options], line));
 
 test.each([
