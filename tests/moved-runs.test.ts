@@ -107,7 +107,10 @@ test.each([
     ["photos"],
     /^soflow: train: photos is not a run folder: it has no config\.yaml beside checkpoints or network\.json$/,
   ],
-  [["runs/moved", "--config", "my.yaml"], /train: both a run folder and --config are given; keep one of the two; see soflow train --help$/],
+  [
+    ["runs/moved", "--config", "my.yaml"],
+    /train: both a run folder and --config are given; keep one of the two; see soflow train --help$/,
+  ],
 ])("train %o says what a run folder is, and writes nothing", async (words, line) => {
   const before = contents(folder);
   const { code, err } = await here("train", ...words);

@@ -145,7 +145,11 @@ const toldOf = (model: ModelConfig): number => {
 
 /** What must hold between sections. */
 export const configSchema = sections.superRefine((config, context) => {
-  const refuse = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
+  const field = (path: readonly PropertyKey[]): string => path.slice(0, 2).join(".");
+  const said = new Set(context.issues.map(({ path }) => field(path ?? []))); // one line for each field
+  const refuse = (path: string[], message: string): void => {
+    if (!said.has(field(path))) context.addIssue({ code: "custom", path, message });
+  };
   const problem = modelProblem(config);
   if (problem !== undefined) refuse(problem.split(" ", 1)[0]!.split("."), problem);
   const odd = dataProblem(config.data, toldOf(config.model));
