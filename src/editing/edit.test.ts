@@ -63,6 +63,7 @@ describe("an edit", () => {
 test("only methods with a solution function edit, along the path they were trained on", () => {
   expect(editPath({ kind: "soflow", path: "trig" })).toBe("trig");
   expect(editPath({ kind: "meanflow" })).toBe("linear");
+  expect(editPath({ kind: "alpha-flow" })).toBe("linear");
   expect(editPath({ kind: "flow-matching", path: "linear" })).toBeUndefined();
   expect(editPath({ kind: "ddpm" })).toBeUndefined();
 });

@@ -10,7 +10,7 @@ type Method = { readonly kind: string; readonly path?: PathName };
 /** The path that edits put noise on along; undefined where the method has no solution function. */
 export const editPath = ({ kind, path }: Method): PathName | undefined => {
   if (kind === "soflow") return path;
-  return kind === "meanflow" ? "linear" : undefined;
+  return kind === "meanflow" || kind === "alpha-flow" ? "linear" : undefined;
 };
 
 /** One jump to data: x_t [C H W] at time t to f(x_t, t, 0). */

@@ -35,7 +35,7 @@ export type EditInput = {
 export const checkEdit = ({ label = 0 }: Pick<ParsedEdit, "label">, model: ServedModel) => {
   const { path, info } = model;
   if (path === undefined)
-    throw new Refusal(422, "edit", `${info.name} is a ${info.methodName} model; edits need SoFlow or MeanFlow`);
+    throw new Refusal(422, "edit", `${info.name} is a ${info.methodName} model; edits need SoFlow, MeanFlow or α-Flow`);
   return { path, label: checkLabel(label, model) };
 };
 

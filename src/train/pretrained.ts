@@ -121,7 +121,9 @@ export class SoFlow {
     const { method, network } = this.description;
     const path = editPath(method);
     if (path === undefined)
-      throw new UserError(`edit: a ${method.kind} model has no solution function; edits need SoFlow or MeanFlow`);
+      throw new UserError(
+        `edit: a ${method.kind} model has no solution function; edits need SoFlow, MeanFlow or α-Flow`,
+      );
     checkEdit("edit", options, network);
     const { label = 0, image, mask, ...rest } = options;
     const edit = { ...rest, image: image.slice(), ...(mask && { mask: mask.slice() }) };

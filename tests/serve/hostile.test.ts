@@ -178,7 +178,7 @@ test("a model without a solution function is not edited", async () => {
   const small = await post({ model: "tiny", count: 1 });
   const image = Buffer.from(await small.arrayBuffer()).toString("base64");
   const response = await edit({ model: "old", image });
-  expect(await response.text()).toContain("old is a diffusion (DDPM) model; edits need SoFlow or MeanFlow");
+  expect(await response.text()).toContain("old is a diffusion (DDPM) model; edits need SoFlow, MeanFlow or α-Flow");
 });
 
 test("none of this was a mistake of the server's own", () =>

@@ -1,4 +1,5 @@
 import { useRef } from "preact/hooks";
+import { editPath } from "../../../src/editing/index.js";
 import type { ModelInfo } from "../../../src/serve/protocol.js";
 import { ClassChoice, Explain, Seed, Segments, Slider } from "../controls.js";
 import { useLatest } from "../latest.js";
@@ -137,9 +138,9 @@ const Controls = () => (
 
 /** Why a model cannot edit. */
 const whyNot = ({ method, methodName }: ModelInfo): string =>
-  method === "soflow" || method === "meanflow"
+  editPath({ kind: method, path: "linear" }) !== undefined
     ? "This model draws through an autoencoder; models that draw pixels can be edited with in one step."
-    : `${methodName} models cannot be edited with in one step; SoFlow and MeanFlow models can.`;
+    : `${methodName} models cannot be edited with in one step; SoFlow, MeanFlow and α-Flow models can.`;
 
 /** The tab that edits. */
 export const Edit = () => {
