@@ -6,6 +6,7 @@ import { type Environment, openEnvironment } from "./environment.js";
 import { NativeExecutable } from "./executable.js";
 import { createSession } from "./session.js";
 import { NativeTensor } from "./tensor.js";
+import { giveBackMemory } from "./trim.js";
 
 let shared: OrtApi | undefined;
 
@@ -56,6 +57,7 @@ export class NativeRuntime implements Runtime {
     const executable = new NativeExecutable(this.api, session, program, bound, () => {
       for (const tensor of [...fixed.values(), ...bound.values()]) tensor.dispose();
       this.executables.delete(executable);
+      giveBackMemory();
     });
     this.executables.add(executable);
     return executable;
