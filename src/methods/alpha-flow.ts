@@ -2,14 +2,13 @@ import { z } from "zod";
 import { jvp } from "../autodiff/index.js";
 import { above0, atLeast0, labelDropout, logitNormal, share } from "../fields.js";
 import type { Tensor } from "../graph/tensor.js";
-import { adaptiveWeight, type GuidedSamples, type Loss, perSampleMean } from "../objectives/index.js";
+import { adaptiveWeight, type GuidedSamples, perSampleMean, pooled } from "../objectives/index.js";
 import { cast, greater, less, maximum, minimum, onesLike, reshape, scalar, stopGradient, where } from "../ops/index.js";
 import { along, type Conditions, type Network, PATHS, logitNormal as timeOf } from "../paths/index.js";
-import { sampleTimes } from "../samplers/index.js";
 import { firstCount, partOf } from "./batch.js";
 import { defineMethod } from "./define.js";
 import { perBatch, perSample, type SampleNoise } from "./draws.js";
-import { flowMapSamplers } from "./samplers.js";
+import { averageVelocityOutputs, flowMapSamplers } from "./flow-map.js";
 
 type Interval = readonly [start: number, end: number];
 
@@ -144,15 +143,6 @@ const timesOf = ({ times }: AlphaFlowSettings, { normal }: SampleNoise, together
   return together ? { t: a, r: a } : { t: Math.max(a, b), r: Math.min(a, b) };
 };
 
-/** Two means over n and m samples as one over all. */
-const joined = (a: Loss, n: number, b: Loss, m: number): Loss => {
-  const both = (x: Tensor, y: Tensor): Tensor => x.mul(n / (n + m)).add(y.mul(m / (n + m)));
-  const report = Object.entries(a.report).flatMap(([name, x]) =>
-    b.report[name] ? [[name, both(x, b.report[name])]] : [],
-  );
-  return { loss: both(a.loss, b.loss), report: Object.fromEntries(report) };
-};
-
 /** α-Flow. arXiv:2510.20771. */
 export const alphaFlowMethod = defineMethod({
   kind: "alpha-flow",
@@ -195,16 +185,11 @@ export const alphaFlowMethod = defineMethod({
       const trajectories = () => alphaFlow(options)(partOf(batch, n, count), batch.alpha);
       if (n === 0) return trajectories();
       const velocities = alphaFlowVelocity(options)(partOf(batch, 0, n));
-      return n === count ? velocities : joined(velocities, n, trajectories(), count - n);
+      return n === count ? velocities : pooled(velocities, n, trajectories(), count - n);
     };
   },
   kept: [],
-  // f = z − (t − r) u(z, t, r): the average velocity carries z from t to r
-  outputs: (_, { network, c }) => ({
-    ode: { slope: (z, t) => network(z, t, t, c), times: sampleTimes },
-    solution: { f: (z, t, r) => z.sub(t.sub(r).mul(network(z, t, r, c))), path: PATHS.linear },
-    deviation: 1,
-  }),
+  outputs: averageVelocityOutputs,
   guidance: "in training",
   samplers: flowMapSamplers("solution", "renoise"),
 });

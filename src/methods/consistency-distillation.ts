@@ -3,8 +3,7 @@ import { count, text } from "../fields.js";
 import { consistencyDistillation as objective } from "../objectives/index.js";
 import { oneTime, sigmaGrid } from "../paths/index.js";
 import { defineMethod } from "./define.js";
-import { consistencyOutputs, levelDraws, levelWeight, metric, uniformly } from "./levels.js";
-import { consistencySamplers } from "./samplers.js";
+import { consistencyOutputs, consistencySamplers, levelDraws, levelWeight, metric, uniformly } from "./levels.js";
 
 const schema = z.strictObject({
   kind: z.literal("consistency-distillation").describe("consistency with a trained EDM model, arXiv:2303.01469"),

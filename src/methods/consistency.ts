@@ -5,6 +5,7 @@ import { oneTime, sigmaGrid } from "../paths/index.js";
 import { defineMethod } from "./define.js";
 import {
   consistencyOutputs,
+  consistencySamplers,
   curriculumFits,
   curriculumSteps,
   levelDraws,
@@ -12,7 +13,6 @@ import {
   metric,
   uniformly,
 } from "./levels.js";
-import { consistencySamplers } from "./samplers.js";
 
 const schema = z.strictObject({
   kind: z.literal("consistency").describe("consistency training with a teacher's average, arXiv:2303.01469"),

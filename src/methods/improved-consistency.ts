@@ -9,8 +9,15 @@ import {
 } from "../objectives/index.js";
 import { oneTime, sigmaGrid } from "../paths/index.js";
 import { defineMethod } from "./define.js";
-import { consistencyOutputs, curriculumFits, curriculumSteps, levelDraws, levelWeight, metric } from "./levels.js";
-import { consistencySamplers } from "./samplers.js";
+import {
+  consistencyOutputs,
+  consistencySamplers,
+  curriculumFits,
+  curriculumSteps,
+  levelDraws,
+  levelWeight,
+  metric,
+} from "./levels.js";
 
 const schema = z.strictObject({
   kind: z.literal("improved-consistency").describe("consistency training without a teacher, arXiv:2310.14189"),

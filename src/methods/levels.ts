@@ -3,7 +3,7 @@ import { count, type Problem } from "../fields.js";
 import { consistencyFunction, type LevelWeight, type Metric } from "../objectives/index.js";
 import { LEVELS, oneTime } from "../paths/index.js";
 import type { Readings } from "../samplers/index.js";
-import type { TrainedNetwork } from "./define.js";
+import type { MethodSamplers, TrainedNetwork } from "./define.js";
 import { type DrawContext, perSample } from "./draws.js";
 
 /** What the three consistency methods have in common. */
@@ -54,4 +54,10 @@ export const curriculumFits = (
 export const consistencyOutputs = (_: unknown, { network, c }: TrainedNetwork): Readings => {
   const f = consistencyFunction(oneTime(network));
   return { consistency: (x, sigma) => f(x, sigma, c), deviation: LEVELS.largest };
+};
+
+/** Samplers of consistency functions. */
+export const consistencySamplers: MethodSamplers = {
+  usual: { sampler: "multistep", steps: 1 },
+  at: (n) => [{ sampler: "multistep", steps: n }],
 };

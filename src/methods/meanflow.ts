@@ -1,13 +1,11 @@
 import { z } from "zod";
 import { above0, atLeast0, logitNormal, type Problem, share } from "../fields.js";
-import type { Tensor } from "../graph/tensor.js";
-import { type Loss, type MeanFlowOptions, meanFlow, meanFlowVelocity } from "../objectives/index.js";
+import { type MeanFlowOptions, meanFlow, meanFlowVelocity, pooled } from "../objectives/index.js";
 import { PATHS, logitNormal as timeOf } from "../paths/index.js";
-import { sampleTimes } from "../samplers/index.js";
 import { firstCount, partOf } from "./batch.js";
 import { defineMethod } from "./define.js";
 import { perSample, type SampleNoise } from "./draws.js";
-import { flowMapSamplers } from "./samplers.js";
+import { averageVelocityOutputs, flowMapSamplers } from "./flow-map.js";
 
 const schema = z.strictObject({
   kind: z.literal("meanflow").describe("average velocities with an exact JVP, arXiv:2505.13447"),
@@ -69,12 +67,6 @@ const drawTimes = ({ sampler, t, r }: MeanFlowSettings["times"], { normal }: Sam
   return { t: sampler === "ordered" ? Math.max(a, b) : a, r: Math.min(a, b) };
 };
 
-/** The loss of n and m samples together, from that of each: means, so weighted by their numbers. */
-const joined = (a: Loss, n: number, b: Loss, m: number): Loss => {
-  const both = (x: Tensor, y: Tensor): Tensor => x.mul(n / (n + m)).add(y.mul(m / (n + m)));
-  return { loss: both(a.loss, b.loss), report: { sum_squares: both(a.report.sum_squares!, b.report.sum_squares!) } };
-};
-
 /** MeanFlow. arXiv:2505.13447. */
 export const meanflow = defineMethod({
   kind: "meanflow",
@@ -107,16 +99,11 @@ export const meanflow = defineMethod({
       if (derivative === "whole" || equal === 0) return meanFlow(options)(batch);
       const first = meanFlowVelocity(options)(partOf(batch, 0, equal));
       if (equal === count) return first;
-      return joined(first, equal, meanFlow(options)(partOf(batch, equal, count)), count - equal);
+      return pooled(first, equal, meanFlow(options)(partOf(batch, equal, count)), count - equal);
     };
   },
   kept: [],
-  // f = z − (t − r) u(z, r, t): the average velocity carries z from t to r
-  outputs: (_, { network, c }) => ({
-    ode: { slope: (z, t) => network(z, t, t, c), times: sampleTimes },
-    solution: { f: (z, t, r) => z.sub(t.sub(r).mul(network(z, t, r, c))), path: PATHS.linear },
-    deviation: 1,
-  }),
+  outputs: averageVelocityOutputs,
   guidance: "in training",
   samplers: flowMapSamplers("solution", "renoise"),
 });

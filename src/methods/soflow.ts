@@ -15,7 +15,7 @@ import { sampleTimes } from "../samplers/index.js";
 import { firstCount, partOf } from "./batch.js";
 import { defineMethod } from "./define.js";
 import { logitNormalTime, perBatch } from "./draws.js";
-import { flowMapSamplers } from "./samplers.js";
+import { flowMapSamplers } from "./flow-map.js";
 
 const times = z
   .strictObject({

@@ -19,7 +19,7 @@ export {
   meanFlow,
   meanFlowVelocity,
 } from "./meanflow.js";
-export { type Loss, mixture } from "./objective.js";
+export { type Loss, mixture, pooled } from "./objective.js";
 export type { GuidedSamples, Samples } from "./samples.js";
 export {
   type ConsistencyDraws,

@@ -3,6 +3,16 @@ import type { Tensor } from "../graph/tensor.js";
 /** What an objective computes: the scalar that training follows, and named scalars to show. */
 export type Loss = { readonly loss: Tensor; readonly report: Readonly<Record<string, Tensor>> };
 
+/** The loss of n and m samples together, from that of each: means, so weighted by their numbers. */
+export const pooled = (a: Loss, n: number, b: Loss, m: number): Loss => {
+  const both = (x: Tensor, y: Tensor): Tensor => x.mul(n / (n + m)).add(y.mul(m / (n + m)));
+  const report = Object.entries(a.report).flatMap(([name, x]) => {
+    const y = b.report[name];
+    return y ? [[name, both(x, y)] as const] : [];
+  });
+  return { loss: both(a.loss, b.loss), report: Object.fromEntries(report) };
+};
+
 /**
  * The loss of a batch whose samples take different losses, each a mean over `count` samples: Σ (count / B) L.
  * Reports are named by their loss: `velocity_mse`.
